@@ -1,0 +1,49 @@
+"""The command line: puts the rooms' commands together and turns a person's mistake into one sentence."""
+
+import sys
+
+import typer
+
+from gnomon.errors import UserError
+
+
+def build() -> typer.Typer:
+    """The `gnomon` command with every room's commands below it. Imports no heavy package."""
+    import gnomon.data_commands
+    import gnomon.models.commands
+    import gnomon.posttrain.commands
+    import gnomon.runs.commands
+    import gnomon.tasks.commands
+
+    app = typer.Typer(
+        name="gnomon",
+        help="A lab for small models: train, post-train asynchronously, and measure with intervals.\n\n"
+        "Start with: gnomon quickstart",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        rich_markup_mode="markdown",
+    )
+    app.command("quickstart")(gnomon.posttrain.commands.quickstart)
+    app.add_typer(gnomon.posttrain.commands.app, name="posttrain")
+    app.command("evaluate")(gnomon.posttrain.commands.evaluate)
+    app.command("sample")(gnomon.models.commands.sample)
+    app.add_typer(gnomon.tasks.commands.app, name="tasks")
+    gnomon.runs.commands.REPORTS["posttrain"] = "gnomon.posttrain.report:write_report"
+    gnomon.runs.commands.app.command("compare")(gnomon.posttrain.commands.compare_runs)
+    gnomon.runs.commands.app.command("rescore")(gnomon.posttrain.commands.rescore)
+    app.add_typer(gnomon.runs.commands.app, name="runs")
+    app.add_typer(gnomon.data_commands.app, name="data")
+    return app
+
+
+def main() -> None:
+    """Run the command line. Exit code 2 and one sentence for a person's mistake, 130 after Ctrl-C."""
+    try:
+        build()()
+    except UserError as mistake:
+        print(f"error: {mistake}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,146 @@
+"""Recipe files: TOML in, validated settings out, and every mistake named by file, line and key.
+
+A room describes its settings as a pydantic model that derives from `Settings`; `load` reads a recipe file into it,
+with `--set a.b=c` overrides from the command line applied on top.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pydantic
+
+from gnomon.errors import UserError
+
+
+class Settings(pydantic.BaseModel):
+    """Base of every recipe's settings: frozen, and unknown keys are errors."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), validate_default=True)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load(model: type[S], path: str | Path, overrides: Sequence[str] = ()) -> S:
+    """Read the recipe at `path` with `overrides` (`a.b=c`, values in TOML) and validate it as `model`.
+
+    Raises UserError naming file, line and key for anything that is not as `model` says.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        reason = "is a folder" if file.is_dir() else "could not be read"
+        if not file.exists():
+            reason = "does not exist"
+        raise UserError(f"The recipe {str(path)!r} {reason}; the path of a TOML file is expected.") from fault
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as fault:
+        raise UserError(f"{path}: this is not valid TOML: {fault}.") from fault
+    return validate(model, apply_overrides(values, overrides), source=str(path), text=text, overrides=overrides)
+
+
+def apply_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """A copy of `values` with each `a.b=c` set. What reads as TOML is that value; other text is itself."""
+    result: dict[str, Any] = _copy(values)
+    for override in overrides:
+        key, separator, raw = override.partition("=")
+        parts = key.strip().split(".")
+        if not separator or not all(parts):
+            raise UserError(f"--set {override}: expected key=value, as in --set train.steps=200.")
+        table = result
+        for part in parts[:-1]:
+            table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise UserError(f"--set {override}: {part!r} is a value, not a table, so nothing can be set below it.")
+        table[parts[-1]] = _parse_value(raw.strip())
+    return result
+
+
+def validate(
+    model: type[S],
+    values: dict[str, Any],
+    *,
+    source: str = "settings",
+    text: str = "",
+    overrides: Sequence[str] = (),
+) -> S:
+    """`values` as `model`; the first mistake is raised as a UserError that says where it stands."""
+    try:
+        return model.model_validate(values)
+    except pydantic.ValidationError as fault:
+        error = fault.errors(include_url=False)[0]
+        location = [str(part) for part in error["loc"] if not str(part).startswith("function-")]
+        raise UserError(_explain(model, error, location, source, text, overrides)) from fault
+
+
+def _explain(
+    model: type[Settings],
+    error: Any,
+    location: list[str],
+    source: str,
+    text: str,
+    overrides: Sequence[str],
+) -> str:
+    key = ".".join(location)
+    if any(override.split("=")[0].strip() == key for override in overrides):
+        where = f"--set {key}"
+    else:
+        line = line_of(text, location)
+        where = f"{source}:{line}: {key}" if line else f"{source}: {key}" if key else source
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        known = _keys_at(model, location[:-1])
+        near = difflib.get_close_matches(location[-1], known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "known keys here are " + ", ".join(sorted(known)) + "."
+        return f"{where} is not a known key; {hint}"
+    if kind == "missing":
+        return f"{where} is missing; it must be given."
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if kind == "value_error":
+        return f"{where}: {message}" if key else f"{source}: {message}"
+    return f"{where} = {error['input']!r}, but it should be {message}."
+
+
+def _keys_at(model: type[Settings], path: list[str]) -> list[str]:
+    current: Any = model
+    for part in path:
+        annotation = current.model_fields[part].annotation
+        options = [annotation, *getattr(annotation, "__args__", ())]
+        current = next((o for o in options if isinstance(o, type) and issubclass(o, pydantic.BaseModel)), None)
+        if current is None:
+            return []
+    return list(current.model_fields)
+
+
+def line_of(text: str, location: Sequence[str]) -> int | None:
+    """The line (from 1) of a TOML text on which the key at `location` is set, its table's line failing that."""
+    table: list[str] = []
+    best: tuple[int, int] | None = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?", line):
+            table = [part.strip().strip("\"'") for part in header[1].split(".")]
+            here = table
+        elif assignment := re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line):
+            here = [*table, *(part.strip("\"'") for part in assignment[1].split("."))]
+        else:
+            continue
+        if here == list(location[: len(here)]) and (best is None or len(here) > best[0]):
+            best = (len(here), number)
+    return best[1] if best else None
+
+
+def _parse_value(raw: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        return raw
+
+
+def _copy(value: Any) -> Any:
+    return {key: _copy(item) for key, item in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,199 @@
+"""`gnomon quickstart`, `gnomon posttrain`, `gnomon evaluate`, and `gnomon runs rescore`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from gnomon.posttrain.recipe import Recipe
+    from gnomon.runs import Run
+
+app = typer.Typer(help="Post-train a language model with reinforcement learning.", no_args_is_help=True)
+
+Set = Annotated[list[str] | None, typer.Option("--set", help="Override a setting, as in --set train.steps=200.")]
+Out = Annotated[Path | None, typer.Option(help="The run's folder; by default a new one below runs/.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output; progress on standard error.")]
+
+
+def quickstart(
+    out: Out = None,
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
+    engine: Annotated[str | None, typer.Option(help="process (default), sync or ray.")] = None,
+    overrides: Set = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a small language model from scratch, improve it by asynchronous reinforcement learning, measure it.
+
+    Nothing is downloaded; it takes under three minutes on two cores. Example: gnomon quickstart --out runs/first
+    """
+    from gnomon.config import load
+    from gnomon.posttrain.recipe import Recipe
+
+    chosen = [f"seed={seed}", *([f'engine.name="{engine}"'] if engine else []), *(overrides or [])]
+    recipe = Path(__file__).with_name("quickstart.toml")
+    _carry_out(load(Recipe, recipe, chosen), out=out, resume=resume, as_json=as_json)
+
+
+@app.command("run")
+def run_command(
+    recipe: Annotated[Path, typer.Argument(help="A recipe file, such as recipes/g2p.toml.")],
+    overrides: Set = None,
+    out: Out = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Carry out a recipe: warm start, reinforcement learning, evaluation, report.
+
+    Example: gnomon posttrain run recipes/g2p.toml --set train.steps=200 --out runs/g2p
+    """
+    from gnomon.config import load
+    from gnomon.posttrain.recipe import Recipe
+
+    _carry_out(load(Recipe, recipe, overrides or []), out=out, resume=resume, as_json=as_json)
+
+
+def _carry_out(recipe: "Recipe", *, out: Path | None, resume: bool, as_json: bool) -> None:
+    import torch
+
+    torch.set_num_threads(1)  # two intra-op threads collapse on a busy machine; searchers are processes of their own
+    from gnomon.posttrain.stages import run_recipe
+
+    run = run_recipe(recipe, out=out, resume=resume)
+    summary = run.summary() or {}
+    if as_json:
+        print(json.dumps({"run": str(run.path), **summary}))
+    else:
+        show_summary(run, summary)
+
+
+def show_summary(run: "Run", summary: dict[str, Any]) -> None:
+    """The figures of a finished run as a table on standard output."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("held-out accuracy", "greedy answers", "sampled answers", title=f"{summary['task']}: {run.path.name}")
+    for label, stage in (("before", "before"), ("after", "after"), ("supervised control", "control")):
+        if f"accuracy_{stage}" in summary:
+            table.add_row(label, _span(summary[f"accuracy_{stage}"]), _span(summary[f"sampled_accuracy_{stage}"]))
+    console = Console()
+    console.print(table)
+    n = summary["accuracy_after"]["n"]
+    console.print(f"improvement {_span(summary['improvement'], sign=True)} on the same {n} problems")
+    if "improvement_over_control" in summary:
+        console.print(f"over the control {_span(summary['improvement_over_control'], sign=True)}, at equal CPU time")
+    staleness = summary["staleness"]
+    console.print(
+        f"{summary['steps']} steps, {summary['samples']} samples at {summary['samples_per_second']:.0f} a second;"
+        f" staleness mean {staleness['mean']:.1f}, p95 {staleness['p95']:.0f}, max {staleness['max']:.0f} updates;"
+        f" idle: trainer {summary['trainer_idle']:.0%}, searchers {summary['searcher_idle']:.0%}"
+    )
+    console.print(f"report: {run.path / 'report.html'}", soft_wrap=True)
+
+
+def _span(estimate: dict[str, Any], sign: bool = False) -> str:
+    if estimate["value"] is None:
+        return f"undefined ({estimate['reason']})"
+    form = "{:+.3f}" if sign else "{:.3f}"
+    low, high = form.format(estimate["low"]), form.format(estimate["high"])
+    return f"{form.format(estimate['value'])} [{low}, {high}]"
+
+
+def evaluate(
+    checkpoint: Annotated[str, typer.Argument(help="A model folder, a run, or a hub id.")],
+    task: Annotated[str, typer.Option(help="The task's name; gnomon tasks list shows them.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the task, as in digits=[3,1].")
+    ] = None,
+    n: Annotated[int, typer.Option(min=1, help="How many held-out problems.")] = 500,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="At most this many tokens an answer.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Grade a model on a task's held-out problems: greedy and sampled accuracy with Wilson intervals.
+
+    Example: gnomon evaluate runs/first --task multiply --n 500
+    """
+    import torch
+
+    from gnomon import tasks
+    from gnomon.config import apply_overrides
+    from gnomon.models.policy import Policy
+    from gnomon.posttrain.evaluation import accuracy, grade, held_out
+
+    torch.set_num_threads(1)
+    policy = Policy.load(checkpoint)
+    environment = tasks.get(task, **apply_overrides({}, overrides or []))
+    problems = held_out(environment, "test", n)
+    longest = max(len(policy.encode(environment.start(problem, seed).prompt)) for problem in problems)
+    tokens = max_tokens if max_tokens is not None else max(1, min(256, policy.context - longest))
+    greedy, sampled = (
+        accuracy(grade(policy, environment, problems, max_tokens=tokens, mode=mode, seed=seed))
+        for mode in ("greedy", "sampled")
+    )
+    result = {
+        "task": task,
+        "n": len(problems),
+        "accuracy": greedy.to_dict(),
+        "sampled_accuracy": sampled.to_dict(),
+        "seed": seed,
+    }
+    if as_json:
+        print(json.dumps(result))
+        return
+    from rich.console import Console
+
+    console = Console()
+    console.print(f"{task}: greedy {_span(greedy.to_dict())}, sampled {_span(sampled.to_dict())}, n = {len(problems)}")
+
+
+def compare_runs(
+    runs: Annotated[list[str], typer.Argument(help="Two or more runs; the others are compared with the first.")],
+    as_json: Json = False,
+) -> None:
+    """Compare runs' accuracy after training, paired over the problems that both answered.
+
+    Example: gnomon runs compare runs/a runs/b
+    """
+    from gnomon.errors import UserError
+    from gnomon.posttrain.comparison import same_problems
+    from gnomon.runs import open_run
+
+    if len(runs) < 2:
+        raise UserError("gnomon runs compare needs at least two runs.")
+    first, *others = (open_run(run) for run in runs)
+    rows = [
+        {"a": str(first.path), "b": str(other.path), "difference": same_problems(first, other).to_dict()}
+        for other in others
+    ]
+    if as_json:
+        print(json.dumps({"comparisons": rows}))
+        return
+    for row in rows:
+        difference: Any = row["difference"]
+        print(f"{row['b']} minus {row['a']}: {_span(difference, sign=True)} on {difference['n']} problems of both")
+
+
+def rescore(
+    run: Annotated[str, typer.Argument(help="A run's folder, or its id below runs/.")], as_json: Json = False
+) -> None:
+    """Score a run's stored answers again and report every reward that differs.
+
+    Example: gnomon runs rescore runs/first
+    """
+    from gnomon.posttrain import rescore as scoring
+    from gnomon.runs import open_run
+
+    opened = open_run(run)
+    checked, differences = scoring.rescore(opened)
+    if as_json:
+        print(scoring.to_json(opened, checked, differences))
+        return
+    print(f"{checked} stored answers scored again: {len(differences)} rewards differ")
+    for difference in differences[:20]:
+        print(
+            f"  {difference.source}: task {difference.task_id} at step {difference.step}:"
+            f" stored {difference.stored}, now {difference.rescored}"
+        )

@@ -1,0 +1,93 @@
+"""What is stored or sent between processes: tasks, turns, trajectories. Plain frozen dataclasses with a version.
+
+A later turn's `prompt_ids` begin with the earlier turn's `prompt_ids + action_ids`: nothing is tokenised twice, so
+a whole trajectory is one token sequence and its turns are spans of it. Lengths are explicit: no mask is ever
+inferred from a token id.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from gnomon.errors import UserError
+from gnomon.tasks.environment import Task
+
+__all__ = ["VERSION", "Task", "Trajectory", "Turn"]
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One action and what it was answered with.
+
+    `behaviour_log_probs` are those of the distribution that was sampled from (temperature included);
+    `reference_log_probs`, where there, those of the fixed reference at the same temperature. `policy_version` is the
+    number of updates behind the weights that drew the action. `latent` marks an action that is not graded itself.
+    """
+
+    prompt_ids: tuple[int, ...]
+    action_ids: tuple[int, ...]
+    behaviour_log_probs: tuple[float, ...]
+    policy_version: int
+    temperature: float
+    finish_reason: str
+    reward: float
+    components: dict[str, float] = field(default_factory=dict)
+    latent: bool = False
+    reference_log_probs: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.behaviour_log_probs) != len(self.action_ids):
+            raise UserError(
+                f"A turn has {len(self.action_ids)} action tokens but {len(self.behaviour_log_probs)} behaviour"
+                " log-probabilities; there must be one for each token."
+            )
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One or more turns on one task. A group is the K trajectories of one task that were drawn together."""
+
+    task_id: str
+    group_id: str
+    seed: int
+    turns: tuple[Turn, ...]
+
+    def __post_init__(self) -> None:
+        for earlier, later in zip(self.turns, self.turns[1:], strict=False):
+            spoken = earlier.prompt_ids + earlier.action_ids
+            if later.prompt_ids[: len(spoken)] != spoken:
+                raise UserError(
+                    f"Trajectory of task {self.task_id!r}: a later turn's prompt does not begin with the earlier"
+                    " turn's prompt and action; append to their token ids instead of tokenising again."
+                )
+
+    @property
+    def reward(self) -> float:
+        """The sum of the turns' rewards."""
+        return sum(turn.reward for turn in self.turns)
+
+    @property
+    def policy_version(self) -> int:
+        """The version behind the oldest action."""
+        return min(turn.policy_version for turn in self.turns)
+
+    @property
+    def action_ids(self) -> tuple[tuple[int, ...], ...]:
+        """The actions' tokens, turn by turn: what makes two responses to a task the same."""
+        return tuple(turn.action_ids for turn in self.turns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, with the format's version."""
+        return {"version": VERSION, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, row: dict[str, Any]) -> "Trajectory":
+        """What `to_dict` wrote. Raises UserError for another version of the format."""
+        if row.get("version") != VERSION:
+            raise UserError(f"A stored trajectory has format version {row.get('version')!r}; this reads {VERSION}.")
+        turns: list[dict[str, Any]] = [
+            {key: tuple(value) if isinstance(value, list) else value for key, value in turn.items()}
+            for turn in row["turns"]
+        ]
+        return cls(row["task_id"], row["group_id"], row["seed"], tuple(Turn(**turn) for turn in turns))

@@ -1,0 +1,374 @@
+"""A post-training run from start to report: warm start, grading, reinforcement learning, grading, control.
+
+Each stage ends in a checkpoint, and a run that was killed goes on from its last one. Steps count the optimiser
+updates of the whole run, so warm start and reinforcement learning never share a number.
+"""
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gnomon.compute import executor
+from gnomon.errors import UserError
+from gnomon.models import training
+from gnomon.models.policy import Policy
+from gnomon.posttrain import evaluation
+from gnomon.posttrain.engine import Engine
+from gnomon.posttrain.progress import Progress
+from gnomon.posttrain.recipe import Recipe
+from gnomon.posttrain.trainer import Trainer
+from gnomon.posttrain.warm_start import initial_policy, supervised_control, warm_start
+from gnomon.runs import Run
+from gnomon.runs.files import write_atomic
+from gnomon.seeds import derive
+from gnomon.stats import Estimate
+from gnomon.stats.intervals import paired_difference
+
+EXAMPLES = 12  # trajectories kept per update, and problems shown side by side in the report
+
+
+def run_recipe(recipe: Recipe, *, out: Path | None, resume: bool = False, progress: Progress | None = None) -> Run:
+    """Carry out `recipe` in the run folder `out` (a new one below `runs/` where None) and return the finished run.
+
+    With `resume` an interrupted run in `out` is continued; its settings must be these.
+    """
+    environment = recipe.environment()
+    _check_splits(environment, recipe)
+    settings = recipe.model_dump(mode="json", exclude_none=True)
+    policy = initial_policy(recipe, environment)  # before anything is written: a wrong path leaves nothing behind
+    if resume:
+        if out is None:
+            raise UserError("--resume needs --out with the folder of the run to continue.")
+        run = Run.resume(out, settings=settings, outlets=recipe.trackers)
+    else:
+        run = Run.create(
+            out,
+            kind="posttrain",
+            name=recipe.name,
+            settings=settings,
+            seed=recipe.seed,
+            outlets=recipe.trackers,
+        )
+    job = _Job(recipe, environment, policy, run, progress or Progress())
+    try:
+        job.carry_out()
+    except KeyboardInterrupt:
+        run.mark("interrupted", "stopped by Ctrl-C")
+        _report(run)
+        raise
+    except UserError as mistake:
+        run.mark("failed", str(mistake))
+        raise
+    return run
+
+
+def _check_splits(environment: Any, recipe: Recipe) -> None:
+    held_out = {task.hash: task.id for split in ("validation", "test") for task in environment.tasks(split)}
+    for task in environment.tasks("train"):
+        if task.hash in held_out:
+            raise UserError(
+                f"task.name = {recipe.task.name!r}: training task {task.id!r} is also held out as"
+                f" {held_out[task.hash]!r}; the splits must share no task."
+            )
+    if not held_out or not environment.tasks("train"):
+        raise UserError(f"task.name = {recipe.task.name!r}: the task has no training or no held-out tasks.")
+
+
+def _report(run: Run) -> None:
+    from gnomon.posttrain.report import write_report
+
+    write_report(run)
+
+
+class _Job:
+    """One run under way."""
+
+    def __init__(self, recipe: Recipe, environment: Any, policy: Policy, run: Run, progress: Progress) -> None:
+        self.recipe = recipe
+        self.environment = environment
+        self.policy = policy
+        self.run = run
+        self.progress = progress
+        self.interrupted = False
+        self.warm_steps = recipe.warm_start.steps
+        self.state: dict[str, Any] = {
+            "stage": "warm_start",
+            "step": 0,
+            "engine": None,
+            "warm_cpu_seconds": 0.0,
+        }
+
+    def carry_out(self) -> None:
+        """Every stage that is not behind this run yet, then summary and report."""
+        recipe, run = self.recipe, self.run
+        if (found := run.latest_checkpoint()) is not None:
+            self.state = json.loads((found[1] / "state.json").read_text())
+            run.rewind(found[0])
+        else:
+            run.rewind(-1)
+        run.pinned.add(self.warm_steps)
+        name = "inline" if recipe.engine.name == "sync" else recipe.engine.name
+        with self._interruptible(), self.progress, executor(name, workers=recipe.engine.searchers) as workers:
+            engine = Engine(recipe, workers, len(self.environment.tasks("train")))
+            if self.state["stage"] in ("warm_start", "rl"):
+                engine.launch(self.policy.weights())
+            if self.state["stage"] == "warm_start":
+                self._warm_start()
+            if self.state["stage"] == "rl":
+                self._reinforce(engine)
+        with self._interruptible(), self.progress:
+            if recipe.control.supervised:
+                self._control()
+        run.finish(self._summary())
+        _report(run)
+
+    # -- stages ----------------------------------------------------------------------------------------------
+
+    def _warm_start(self) -> None:
+        settings = self.recipe.warm_start
+        optimizer = training.optimizer_for(
+            self.policy.model, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        first = self.state["step"]
+        if first:
+            self._load(first, optimizer)
+        cpu, spent = time.process_time(), self.state["warm_cpu_seconds"]
+        with self.progress.stage("warm start", settings.steps, first) as show:
+            for update in warm_start(self.recipe, self.environment, self.policy, optimizer, first):
+                done = update.step + 1
+                self.state["warm_cpu_seconds"] = spent + time.process_time() - cpu
+                self.run.log(
+                    done,
+                    stage="warm_start",
+                    loss=update.loss,
+                    gradient_norm=update.gradient_norm,
+                    learning_rate=update.learning_rate,
+                )
+                show(done, f"loss {update.loss:.3f}")
+                if self.interrupted or (done % settings.checkpoint_every == 0 and done < settings.steps):
+                    self.state["step"] = done
+                    self._save(done, optimizer)
+                    self._stop_if_interrupted()
+        self._grade("before", self.warm_steps)
+        self.state.update(stage="rl", step=0)
+        self._save(self.warm_steps, None)
+
+    def _reinforce(self, engine: Engine) -> None:
+        recipe, first = self.recipe, self.state["step"]
+        start = self.run.path / "checkpoints" / str(self.warm_steps) / "policy"
+        reference = Policy.load(start, dtype=recipe.model.dtype)
+        self.policy = Policy.load(start, dtype=recipe.model.dtype)
+        trainer = Trainer(recipe, self.policy, reference)
+        if first:
+            folder = self._load(self.warm_steps + first, trainer.optimizer)
+            engine.restore(self.state["engine"], folder / "replay.jsonl")
+            trainer.skipped = engine.counters.skipped_updates
+        validation = evaluation.held_out(self.environment, "validation", recipe.evaluation.n_curve)
+        with self.progress.stage("post-training", recipe.train.steps, first) as show:
+            for step, metrics in engine.updates(trainer, start, first):
+                done = self.warm_steps + step
+                if step % recipe.train.evaluate_every == 0 and validation:
+                    graded = self._answers(validation, "greedy")
+                    metrics["validation_accuracy"] = sum(g.correct for g in graded) / len(graded)
+                    metrics["validation_reward"] = sum(g.reward for g in graded) / len(graded)
+                self.run.log(done, stage="rl", **metrics)
+                self._keep_examples(engine, done)
+                show(step, _status(metrics))
+                boundary = step % recipe.train.sync_every == 0
+                due = step % recipe.train.checkpoint_every == 0 and step < recipe.train.steps
+                if boundary and (due or (self.interrupted and step < recipe.train.steps)):
+                    self.state.update(step=step, engine=engine.state())
+                    self._save(done, trainer.optimizer, engine)
+                    self._stop_if_interrupted()
+        done = self.warm_steps + recipe.train.steps
+        self._grade("after", done)
+        self.state.update(stage="after", step=recipe.train.steps, engine=engine.state())
+        self._save(done, None)
+        self._stop_if_interrupted()
+
+    def _control(self) -> None:
+        """Supervised training alone, from the same start, for the CPU time that post-training took."""
+        start = self.run.path / "checkpoints" / str(self.warm_steps) / "policy"
+        policy = Policy.load(start, dtype=self.recipe.model.dtype)
+        done = self.warm_steps + self.recipe.train.steps
+        budget = self._cpu_seconds()
+        with self.progress.stage("supervised control", 100, 0) as show:
+            for spent, update in supervised_control(self.recipe, self.environment, policy, budget):
+                done += 1
+                self.run.log(done, stage="control", loss=update.loss)
+                show(int(100 * spent), f"loss {update.loss:.3f}")
+                self._stop_if_interrupted()
+        self.policy = policy
+        self._grade("control", done)
+
+    # -- grading -------------------------------------------------------------------------------------------------
+
+    def _answers(self, tasks: Any, mode: str) -> list[evaluation.Graded]:
+        return evaluation.grade(
+            self.policy,
+            self.environment,
+            tasks,
+            max_tokens=self.recipe.sampling.max_tokens,
+            mode=mode,
+            seed=derive(self.recipe.seed, "evaluation"),
+            max_turns=self.recipe.sampling.max_turns,
+        )
+
+    def _grade(self, stage: str, step: int) -> None:
+        tasks = evaluation.held_out(self.environment, "test", self.recipe.evaluation.n)
+        for mode in ("greedy", "sampled"):
+            self.run.log_evaluation(graded.to_row(step, stage) for graded in self._answers(tasks, mode))
+
+    def _keep_examples(self, engine: Engine, step: int) -> None:
+        rows = []
+        for trajectory in engine.last_batch_examples(EXAMPLES):
+            turns = [
+                {
+                    "prompt": self.policy.tokenizer.decode(list(turn.prompt_ids)),
+                    "action": self.policy.decode(turn.action_ids),
+                    "reward": turn.reward,
+                    "components": turn.components,
+                    "policy_version": turn.policy_version,
+                    "finish_reason": turn.finish_reason,
+                    "behaviour_log_prob": sum(turn.behaviour_log_probs),
+                }
+                for turn in trajectory.turns
+            ]
+            rows.append(
+                {
+                    "step": step,
+                    "task_id": trajectory.task_id,
+                    "group_id": trajectory.group_id,
+                    "seed": trajectory.seed,
+                    "turns": turns,
+                }
+            )
+        self.run.log_trajectories(rows)
+
+    # -- checkpoints -----------------------------------------------------------------------------------------------
+
+    def _save(self, step: int, optimizer: Any, engine: Engine | None = None) -> None:
+        with self.run.checkpoint(step) as folder:
+            self.policy.save(folder / "policy")
+            if optimizer is not None:
+                training.save_optimizer(optimizer, folder / "optimizer.safetensors")
+            if engine is not None:
+                engine.replay.save(folder / "replay.jsonl")
+            write_atomic(folder / "state.json", json.dumps(self.state))
+
+    def _load(self, step: int, optimizer: Any) -> Path:
+        folder = self.run.path / "checkpoints" / str(step)
+        stored = Policy.load(folder / "policy", dtype=self.recipe.model.dtype)
+        self.policy.load_weights(stored.weights())
+        training.load_optimizer(optimizer, folder / "optimizer.safetensors")
+        return folder
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """The first Ctrl-C (or SIGTERM) asks for a checkpoint and a report; the second stops at once."""
+
+        def ask(signum: int, frame: Any) -> None:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            self.interrupted = True
+            self.progress.say("stopping after a checkpoint; once more to stop at once")
+
+        before: dict[int, Any] = {}
+        try:
+            for number in (int(signal.SIGINT), int(signal.SIGTERM)):
+                before[number] = signal.signal(number, ask)
+        except ValueError:  # not the main thread: whoever runs us there handles signals
+            before = {}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _stop_if_interrupted(self) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+
+    # -- summary -----------------------------------------------------------------------------------------------------
+
+    def _cpu_seconds(self) -> float:
+        counters = self.state["engine"]["counters"]
+        return float(counters["trainer_cpu"] + counters["searcher_cpu"])
+
+    def _summary(self) -> dict[str, Any]:
+        return summarise(self.run, self.recipe, self.state)
+
+
+def summarise(run: Run, recipe: Recipe, state: dict[str, Any]) -> dict[str, Any]:
+    """The figures of `summary.json`: every accuracy an estimate, every comparison paired over problems."""
+    from gnomon.posttrain.engine import Counters
+
+    counters = Counters(**state["engine"]["counters"])
+    rows = run.evaluations()
+    graded: dict[tuple[str, str], list[evaluation.Graded]] = {}
+    for row in rows:
+        item = evaluation.Graded(**{k: row[k] for k in evaluation.Graded.__dataclass_fields__})
+        graded.setdefault((row["stage"], row["mode"]), []).append(item)
+
+    def compare(earlier: str, later: str, mode: str = "greedy") -> dict[str, Any]:
+        return paired_difference(
+            [g.correct for g in graded[earlier, mode]],
+            [g.correct for g in graded[later, mode]],
+            seed=recipe.seed,
+        ).to_dict()
+
+    def figure(of: Callable[[list[evaluation.Graded]], Estimate], stage: str, mode: str = "greedy") -> dict[str, Any]:
+        return of(graded[stage, mode]).to_dict()
+
+    accuracy, reward = evaluation.accuracy, evaluation.mean_reward
+    seconds = counters.seconds
+    summary: dict[str, Any] = {
+        "task": recipe.task.name,
+        "objective": recipe.objective.name,
+        "engine": recipe.engine.name,
+        "seed": recipe.seed,
+        "accuracy_before": figure(accuracy, "before"),
+        "accuracy_after": figure(accuracy, "after"),
+        "improvement": compare("before", "after"),
+        "sampled_accuracy_before": figure(accuracy, "before", "sampled"),
+        "sampled_accuracy_after": figure(accuracy, "after", "sampled"),
+        "reward_before": figure(reward, "before"),
+        "reward_after": figure(reward, "after"),
+        "steps": recipe.train.steps,
+        "warm_start_steps": recipe.warm_start.steps,
+        "samples": counters.samples,
+        "tokens": counters.tokens,
+        "seconds": seconds,
+        "cpu_seconds": counters.trainer_cpu + counters.searcher_cpu,
+        "warm_start_cpu_seconds": state["warm_cpu_seconds"],
+        "samples_per_second": counters.samples / seconds if seconds else None,
+        "tokens_per_second": counters.tokens / seconds if seconds else None,
+        "staleness": counters.staleness_summary(),
+        "staleness_counts": counters.staleness,
+        "trainer_idle": counters.trainer_waited / seconds if seconds else None,
+        "searcher_idle": counters.searcher_waited / max(1e-9, counters.searcher_busy + counters.searcher_waited),
+        "publish_share": counters.publish_seconds / seconds if seconds else None,
+        "no_signal": counters.no_signal_groups / max(1, counters.groups),
+        "faults": counters.faults,
+        "too_long": counters.too_long,
+        "restarts": counters.restarts,
+        "skipped_updates": counters.skipped_updates,
+        "dropped_stale": sum(state["engine"]["dropped_stale"].values()),
+    }
+    if ("control", "greedy") in graded:
+        summary["accuracy_control"] = figure(accuracy, "control")
+        summary["sampled_accuracy_control"] = figure(accuracy, "control", "sampled")
+        summary["improvement_over_control"] = compare("control", "after")
+    return summary
+
+
+def _status(metrics: dict[str, float]) -> str:
+    parts = [f"reward {metrics['reward']:.3f}", f"stale {metrics['staleness']:.1f}"]
+    if "validation_accuracy" in metrics:
+        parts.append(f"validation {metrics['validation_accuracy']:.3f}")
+    parts.append("no signal" if metrics["no_signal"] == 1 else f"no signal in {metrics['no_signal']:.0%}")
+    return "  ".join(parts)

@@ -1,0 +1,143 @@
+"""Building or loading the policy a run starts from, and supervised training on a task's demonstrations."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gnomon.errors import UserError
+from gnomon.models import training
+from gnomon.models.policy import Policy
+from gnomon.posttrain.objectives import weighted_nll
+from gnomon.posttrain.recipe import Recipe
+from gnomon.seeds import derive
+from gnomon.tasks.environment import Environment, Task
+
+Batch = tuple[list[list[int]], list[list[int]]]
+
+
+def initial_policy(recipe: Recipe, environment: Environment) -> Policy:
+    """The policy named by `[model]`: loaded from its path, or built from scratch with a tokenizer for the task."""
+    from gnomon.models import build, tokenizers
+
+    settings = recipe.model
+    if settings.path is not None:
+        return Policy.load(settings.path, dtype=settings.dtype)
+    if settings.tokenizer == "symbols":
+        if environment.symbols is None:
+            raise UserError(
+                f"model.tokenizer = 'symbols' needs a task with a fixed set of symbols, and {recipe.task.name!r} is"
+                " free text; model.tokenizer = 'bpe' would learn one from its training tasks."
+            )
+        tokenizer = tokenizers.symbol_tokenizer(environment.symbols)
+    else:
+        texts = (
+            text
+            for task in environment.tasks("train")[:20_000]
+            for text in (environment.start(task, 0).prompt, environment.demonstration(task, 0))
+        )
+        tokenizer = tokenizers.bpe_tokenizer(texts, settings.vocabulary)
+    make = build.decoder if settings.kind == "decoder" else build.encoder_decoder
+    return make(
+        tokenizer,
+        layers=settings.layers,
+        width=settings.width,
+        heads=settings.heads,
+        context=settings.context,
+        seed=derive(recipe.seed, "model"),
+    )
+
+
+class Demonstrations:
+    """Batches of a teacher's answers to the training tasks, each a function of its step alone."""
+
+    def __init__(self, recipe: Recipe, environment: Environment, policy: Policy, purpose: str) -> None:
+        self.environment = environment
+        self.policy = policy
+        self.size = recipe.warm_start.batch_size
+        self.seed = derive(recipe.seed, purpose)
+        self.tasks: Sequence[Task] = environment.tasks("train")
+        self.prompts = [policy.encode(environment.start(task, 0).prompt) for task in self.tasks]
+        self.epoch = -1
+        self.order: np.ndarray = np.empty(0, dtype=int)
+
+    def __call__(self, step: int) -> Batch:
+        """Prompts and actions of batch `step`; every epoch the teacher answers afresh."""
+        chosen = []
+        for position in range(step * self.size, (step + 1) * self.size):
+            epoch, place = divmod(position, len(self.tasks))
+            if epoch != self.epoch:
+                self.order = np.random.default_rng(derive(self.seed, epoch)).permutation(len(self.tasks))
+                self.epoch = epoch
+            chosen.append((epoch, int(self.order[place])))
+        texts = [self.environment.demonstration(self.tasks[i], derive(self.seed, "teacher", e)) for e, i in chosen]
+        ids = self.policy.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        actions = [[*row, self.policy.eos] for row in ids]
+        kept = [
+            (self.prompts[i], action)
+            for (_, i), action in zip(chosen, actions, strict=True)
+            if len(self.prompts[i]) + len(action) <= self.policy.context
+        ]
+        if not kept:
+            raise UserError(
+                f"None of the demonstrations fits the model's context of {self.policy.context} tokens;"
+                " a larger model.context would hold them."
+            )
+        return [prompt for prompt, _ in kept], [action for _, action in kept]
+
+
+def supervised_loss(policy: Policy) -> Callable[[Batch], Tensor]:
+    """Mean negative log-likelihood per demonstration token."""
+
+    def loss(batch: Batch) -> Tensor:
+        scored = policy.score(*batch)
+        weights = torch.ones(len(batch[0]), device=scored.mask.device)
+        value = weighted_nll(scored.log_probs, scored.mask, weights).value
+        return value * len(batch[0]) / scored.mask.sum()
+
+    return loss
+
+
+def warm_start(
+    recipe: Recipe, environment: Environment, policy: Policy, optimizer: torch.optim.Optimizer, first: int
+) -> Iterator[training.Update]:
+    """`[warm_start]`'s updates from step `first` on, yielding after each."""
+    settings = recipe.warm_start
+    return training.supervised(
+        Demonstrations(recipe, environment, policy, "warm_start"),
+        supervised_loss(policy),
+        optimizer,
+        first=first,
+        steps=settings.steps,
+        learning_rate=settings.learning_rate,
+        warmup=settings.warmup,
+        clip=settings.clip,
+    )
+
+
+def supervised_control(
+    recipe: Recipe, environment: Environment, policy: Policy, cpu_seconds: float
+) -> Iterator[tuple[float, training.Update]]:
+    """Keep training `policy` on demonstrations until this process has spent `cpu_seconds`, the learning rate falling
+    to a tenth over that time. Yields the share of the time that is spent, and the update."""
+    settings = recipe.warm_start
+    optimizer = training.optimizer_for(
+        policy.model, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    demonstrations = Demonstrations(recipe, environment, policy, "control")
+    loss_of = supervised_loss(policy)
+    began = time.process_time()
+    for step in itertools.count():
+        spent = (time.process_time() - began) / cpu_seconds
+        if spent >= 1:
+            return
+        schedule = training.warmup_then("cosine", round(1000 * spent), steps=1000, warmup=20)
+        loss = loss_of(demonstrations(step))
+        value = float(loss.detach())
+        loss.backward()
+        rate = settings.learning_rate * schedule
+        norm, skipped = training.apply_gradient(optimizer, loss=value, learning_rate=rate, clip=settings.clip)
+        yield spent, training.Update(step, value, norm, rate, skipped)

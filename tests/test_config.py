@@ -1,0 +1,107 @@
+"""Recipes: what is valid is read, and every mistake is named by file, line and key."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gnomon.config import apply_overrides, line_of, load
+from gnomon.errors import UserError
+from gnomon.posttrain.recipe import Recipe
+
+GOOD = """
+name = "x"
+
+[task]
+name = "multiply"
+digits = [3, 1]
+
+[objective]
+name = "trajectory_balance"
+beta = 0.2
+"""
+
+
+def read(tmp_path, text, *overrides):
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    return load(Recipe, path, overrides)
+
+
+def test_reads_settings_and_task_settings(tmp_path):
+    recipe = read(tmp_path, GOOD, "objective.beta=0.5", "task.digits=[2,1]", "model.kind=encoder_decoder")
+    assert recipe.objective.beta == 0.5
+    assert recipe.task.model_extra == {"digits": [2, 1]}
+    assert recipe.model.kind == "encoder_decoder"
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (GOOD.replace("beta = 0.2", "betta = 0.2"), ["recipe.toml:10", "objective.betta", "'beta'"]),
+        (
+            GOOD.replace("beta = 0.2", 'beta = "high"'),
+            ["recipe.toml:10", "objective.beta", "'high'", "number"],
+        ),
+        (GOOD.replace("beta = 0.2", "beta = 0"), ["recipe.toml:10", "objective.beta", "greater than 0"]),
+        (GOOD.replace("beta = 0.2", "beta = -1.5"), ["recipe.toml:10", "objective.beta = -1.5"]),
+        (
+            GOOD.replace('"trajectory_balance"', '"ppo"'),
+            ["recipe.toml:9", "objective.name", "policy_gradient"],
+        ),
+        (GOOD + "\n[sampling]\nsamples = 1\n", ["recipe.toml:12", "samples = 1", "at least 2"]),
+        (GOOD.replace("beta = 0.2", "beta = = 2"), ["recipe.toml", "TOML", "line 10"]),
+        (GOOD.replace("[task]", "[tusk]"), ["recipe.toml", "task"]),
+        (
+            GOOD + "\n[train]\nsync_every = 4\n[engine]\nmax_staleness = 1\n",
+            ["recipe.toml:14", "max_staleness = 1", "4"],
+        ),
+        (
+            GOOD + "\n[train]\nsync_every = 3\ncheckpoint_every = 50\n",
+            ["engine", "multiple", "checkpoint_every"],
+        ),
+    ],
+)
+def test_mistakes_are_named(tmp_path, text, parts):
+    with pytest.raises(UserError) as caught:
+        read(tmp_path, text)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_groups_of_one_are_fine_without_a_group_baseline(tmp_path):
+    text = GOOD.replace('"trajectory_balance"', '"policy_gradient"\nbaseline = "none"') + "[sampling]\nsamples = 1\n"
+    assert read(tmp_path, text).sampling.samples == 1
+
+
+def test_a_mistake_in_an_override_names_the_override(tmp_path):
+    with pytest.raises(UserError, match=r"--set objective\.beta"):
+        read(tmp_path, GOOD, "objective.beta=-1")
+    with pytest.raises(UserError, match="key=value"):
+        read(tmp_path, GOOD, "objective.beta")
+    with pytest.raises(UserError, match="'name' is a value"):
+        read(tmp_path, GOOD, "name.x=1")
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        load(Recipe, tmp_path / "no.toml")
+    with pytest.raises(UserError, match="is a folder"):
+        load(Recipe, tmp_path)
+
+
+@given(st.integers(min_value=-(10**6), max_value=10**6) | st.floats(allow_nan=False, allow_infinity=False))
+def test_override_numbers_round_trip(number):
+    assert apply_overrides({"a": {"b": 0}}, [f"a.b={number!r}"]) == {"a": {"b": number}}
+
+
+def test_overrides_leave_their_input_alone():
+    values = {"a": {"b": 1}}
+    apply_overrides(values, ["a.b=2"])
+    assert values == {"a": {"b": 1}}
+
+
+def test_line_of_falls_back_to_the_table():
+    text = "x = 1\n[a]\n[a.b]\nc = 2\n"
+    assert line_of(text, ["a", "b", "c"]) == 4
+    assert line_of(text, ["a", "b", "missing"]) == 3
+    assert line_of(text, ["nowhere"]) is None
