@@ -129,6 +129,8 @@ def test_versions_are_monotone_and_never_torn():
     with executor("process", workers=1) as workers:
         channel = workers.broadcast({"a": torch.zeros(200_000), "b": torch.zeros(77)})
         watching = [workers.start(Counter, 0, channel.receiver()) for _ in range(2)]
+        for worker in watching:
+            worker.call("identity").result()  # both are up before the first version
         calls = [worker.call("watch", 1500) for worker in watching]
         big, small = torch.zeros(200_000), torch.zeros(77)
         for version in range(1501):

@@ -45,7 +45,7 @@ def latent_marginal(
     others_mean = (by_group.spread(by_group.sum(fixed)) - fixed) / (n - 1)
     if estimator == "marginal":
         whole = marginal.detach()
-        without = _replaced(fixed, others_mean, by_group.spread(whole), n)
+        without = torch.logaddexp(_log_sum_of_others(fixed, by_group.index), others_mean) - n.log()
         score = by_group.spread(whole) - without
         value = -(marginal + by_group.sum(score * latent_log_probs)).mean()
     elif estimator == "snis":
@@ -63,13 +63,10 @@ def latent_marginal(
     )
 
 
-def _replaced(values: Tensor, by: Tensor, log_mean: Tensor, n: Tensor) -> Tensor:
-    """log mean exp of each sample's group with that sample's value replaced: [N].
+def _log_sum_of_others(values: Tensor, index: Tensor) -> Tensor:
+    """log sum exp over the other samples of each sample's group: [N].
 
-    Summed afresh against the larger of the two parts, for a sum that lost its largest term by subtraction would be
-    nothing but rounding.
+    Summed afresh for each: a sum that lost its largest term by subtraction would be nothing but rounding.
     """
-    log_total = log_mean + n.log()
-    share = (values - log_total).exp().clamp(max=1.0)  # the sample's share of its group's sum
-    rest = torch.where(share < 1, torch.log1p(-share.clamp(max=1 - 1e-15)), torch.full_like(share, -torch.inf))
-    return torch.logaddexp(log_total + rest, by) - n.log()
+    others = (index[:, None] == index[None, :]) & ~torch.eye(len(values), dtype=torch.bool, device=values.device)
+    return torch.where(others, values[None, :], -torch.inf).logsumexp(1)
