@@ -31,6 +31,12 @@ def group(task, version=0, size=3, group_id="g"):
     return tuple(answer(task, (k, 9), float(k), version, group_id) for k in range(size))
 
 
+def remember(replay, *groups):
+    for each in groups:
+        for trajectory in each:
+            replay.remember(trajectory)
+
+
 def test_fresh_groups_are_used_once_in_order_of_arrival():
     replay = Replay(ReplaySettings())
     groups = [group(f"t{i}", group_id=f"g{i}") for i in range(6)]
@@ -42,8 +48,7 @@ def test_fresh_groups_are_used_once_in_order_of_arrival():
 
 def test_the_same_tokens_are_kept_once_and_newest():
     replay = Replay(ReplaySettings(recency=0.5))
-    replay.add([group("t", version=0)])
-    replay.add([group("t", version=5)])
+    remember(replay, group("t", version=0), group("t", version=5))
     assert replay.size == 3
     assert replay.duplicates == 3
     assert {t.policy_version for t in replay.memory["t"].values()} == {5}
@@ -58,7 +63,7 @@ def test_the_same_tokens_are_kept_once_and_newest():
 def test_bounds_hold_whatever_comes(arrivals, per_task, capacity):
     replay = Replay(ReplaySettings(recency=0.5, per_task=per_task, capacity=capacity))
     for task, token in arrivals:
-        replay.add([(answer(f"t{task}", (token,)),)])
+        replay.remember(answer(f"t{task}", (token,)))
         sizes = [len(responses) for responses in replay.memory.values()]
         assert sum(sizes) == replay.size <= capacity
         assert max(sizes) <= per_task
@@ -67,14 +72,15 @@ def test_bounds_hold_whatever_comes(arrivals, per_task, capacity):
 
 def test_memory_takes_its_share_once_it_can():
     replay = Replay(ReplaySettings(recency=0.25))
-    replay.add([group("a"), group("b")])
-    assert replay.fresh_needed(8, 0) == 8  # two tasks cannot fill six places
-    replay.add([group(f"t{i}") for i in range(10)])
+    replay.add([group(f"t{i}") for i in range(12)])
+    assert replay.fresh_needed(8, 0) == 8  # nothing has been used yet, so nothing can be drawn again
+    assert replay.draw(8, 3, 0, seed=0).replayed == 0
     assert replay.fresh_needed(8, 0) == 2
     batch = replay.draw(8, 3, 0, seed=1)
     assert (batch.fresh, batch.replayed) == (2, 6)
     again = [g[0].task_id for g in batch.groups[2:]]
     assert len(set(again)) == 6
+    assert not set(again) & {g[0].task_id for g in batch.groups[:2]}
     assert all(len({t.action_ids for t in g}) == len(g) >= 2 for g in batch.groups[2:])
 
 
@@ -89,6 +95,7 @@ def test_drawing_again_follows_the_softmax_of_the_score():
 def test_what_became_too_stale_is_dropped_and_counted_by_task():
     replay = Replay(ReplaySettings(recency=0.5), max_staleness=2)
     replay.add([group("old", version=0), group("new", version=3)])
+    remember(replay, group("old", version=0), group("new", version=3))
     replay.drop_stale(4)
     assert [g[0].task_id for g in replay.fresh] == ["new"]
     assert dict(replay.dropped_stale) == {"old": 1}
@@ -100,6 +107,7 @@ def test_it_is_saved_and_read_back_whole(tmp_path):
     replay.add([group(f"t{i}", version=i) for i in range(6)])
     replay.drop_stale(5)
     replay.draw(2, 3, 5, 0)
+    assert replay.size == 6
     replay.save(tmp_path / "replay.jsonl")
     again = Replay(ReplaySettings(recency=0.5), max_staleness=3)
     again.load(tmp_path / "replay.jsonl")

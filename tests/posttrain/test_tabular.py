@@ -23,7 +23,9 @@ def run(seed, source, objective):
     """Train a table of logits; `source` says who draws: the policy now, 64 versions ago, the reference, or nobody."""
     generator, reference, rewards, target = setting(seed)
     logits = reference.clone().requires_grad_()
-    optimizer = torch.optim.Adam([logits], lr=0.05)
+    # Plain steps for REINFORCE: Adam's would hide how far its fixed point is by moving every logit alike.
+    balance = objective == "balance"
+    optimizer = torch.optim.Adam([logits], lr=0.05) if balance else torch.optim.SGD([logits], lr=30.0)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
     versions = [reference.clone()]
     groups = torch.arange(PROMPTS).repeat_interleave(K)

@@ -44,14 +44,11 @@ class Replay:
         self.dropped_stale: Counter[str] = Counter()
 
     def add(self, groups: Sequence[Group]) -> None:
-        """Take in new groups: they wait to be used once, and their responses go into memory."""
-        for group in groups:
-            self.fresh.append(group)
-            if self.settings.recency < 1:
-                for trajectory in group:
-                    self._remember(trajectory)
+        """Take in new groups: they wait to be used, and go into memory once they have been."""
+        self.fresh.extend(groups)
 
-    def _remember(self, trajectory: Trajectory) -> None:
+    def remember(self, trajectory: Trajectory) -> None:
+        """Keep a response for drawing again, in place of an equal one, and make room for it."""
         responses = self.memory.setdefault(trajectory.task_id, OrderedDict())
         self.memory.move_to_end(trajectory.task_id)
         if responses.pop(trajectory.action_ids, None) is not None:
@@ -95,6 +92,10 @@ class Replay:
         rng = np.random.default_rng(seed)
         fresh = [self.fresh.popleft() for _ in range(self.fresh_needed(prompts, version))]
         again = self._draw_again(prompts - len(fresh), samples, version, rng)
+        if self.settings.recency < 1:
+            for group in fresh:
+                for trajectory in group:
+                    self.remember(trajectory)
         return Batch((*fresh, *again), fresh=len(fresh), replayed=len(again))
 
     def _repeatable(self, version: int) -> dict[str, list[Trajectory]]:
@@ -135,7 +136,7 @@ class Replay:
                 self.fresh.append(tuple(Trajectory.from_dict(item) for item in row["fresh"]))
             elif "memory" in row:
                 for item in row["memory"]:
-                    self._remember(Trajectory.from_dict(item))
+                    self.remember(Trajectory.from_dict(item))
             else:
                 self.duplicates = row["duplicates"]
                 self.dropped_stale = Counter(row["dropped_stale"])

@@ -1,0 +1,66 @@
+"""A run small enough to be made many times: seconds, not minutes, from warm start to report."""
+
+import textwrap
+
+import tomllib
+
+from gnomon.posttrain.recipe import Recipe
+
+TEXT = textwrap.dedent(
+    """
+    name = "tiny"
+    seed = 0
+
+    [task]
+    name = "multiply"
+    digits = [2, 1]
+    teacher_error = 0.4
+    n_validation = 40
+    n_test = 60
+
+    [model]
+    layers = 1
+    width = 32
+    heads = 2
+    context = 16
+
+    [warm_start]
+    steps = 24
+    batch_size = 16
+    learning_rate = 3e-3
+    checkpoint_every = 8
+
+    [sampling]
+    prompts = 6
+    samples = 4
+    max_tokens = 4
+
+    [train]
+    steps = 12
+    learning_rate = 1e-3
+    checkpoint_every = 4
+    evaluate_every = 4
+
+    [engine]
+    name = "sync"
+
+    [evaluation]
+    n = 60
+    n_curve = 20
+    """
+)
+
+
+def values(**sections):
+    """The recipe as a dict with `section={key: value}` or `key=value` put over it; another task replaces `[task]`."""
+    recipe = tomllib.loads(TEXT)
+    for name, value in sections.items():
+        other_task = name == "task" and value["name"] != recipe["task"]["name"]
+        merge = isinstance(value, dict) and not other_task
+        recipe[name] = {**recipe.get(name, {}), **value} if merge else value
+    return recipe
+
+
+def tiny(**sections):
+    """The recipe as settings."""
+    return Recipe.model_validate(values(**sections))
