@@ -380,7 +380,7 @@ def test_ctrl_c_ends_in_a_checkpoint_and_a_report_and_resumes(tmp_path, whole):
             break
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    _out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     run = open_run(tmp_path / "run")

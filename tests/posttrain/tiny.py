@@ -1,7 +1,6 @@
 """A run small enough to be made many times: seconds, not minutes, from warm start to report."""
 
 import textwrap
-
 import tomllib
 
 from gnomon.posttrain.recipe import Recipe

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gnomon.compute import executor
+from gnomon.compute import Executor, executor
 from gnomon.errors import UserError
 from gnomon.models import training
 from gnomon.models.policy import Policy
@@ -39,7 +39,11 @@ def run_recipe(recipe: Recipe, *, out: Path | None, resume: bool = False, progre
     environment = recipe.environment()
     _check_splits(environment, recipe)
     settings = recipe.model_dump(mode="json", exclude_none=True)
-    policy = initial_policy(recipe, environment)  # before anything is written: a wrong path leaves nothing behind
+    # Before anything is written, so that a mistake leaves nothing behind: the model, and where work is to run.
+    policy = initial_policy(recipe, environment)
+    workers = executor(
+        "inline" if recipe.engine.name == "sync" else recipe.engine.name, workers=recipe.engine.searchers
+    )
     if resume:
         if out is None:
             raise UserError("--resume needs --out with the folder of the run to continue.")
@@ -53,7 +57,7 @@ def run_recipe(recipe: Recipe, *, out: Path | None, resume: bool = False, progre
             seed=recipe.seed,
             outlets=recipe.trackers,
         )
-    job = _Job(recipe, environment, policy, run, progress or Progress())
+    job = _Job(recipe, environment, policy, run, workers, progress or Progress())
     try:
         job.carry_out()
     except KeyboardInterrupt:
@@ -87,11 +91,14 @@ def _report(run: Run) -> None:
 class _Job:
     """One run under way."""
 
-    def __init__(self, recipe: Recipe, environment: Any, policy: Policy, run: Run, progress: Progress) -> None:
+    def __init__(
+        self, recipe: Recipe, environment: Any, policy: Policy, run: Run, workers: Executor, progress: Progress
+    ) -> None:
         self.recipe = recipe
         self.environment = environment
         self.policy = policy
         self.run = run
+        self.workers = workers
         self.progress = progress
         self.interrupted = False
         self.warm_steps = recipe.warm_start.steps
@@ -111,9 +118,8 @@ class _Job:
         else:
             run.rewind(-1)
         run.pinned.add(self.warm_steps)
-        name = "inline" if recipe.engine.name == "sync" else recipe.engine.name
-        with self._interruptible(), self.progress, executor(name, workers=recipe.engine.searchers) as workers:
-            engine = Engine(recipe, workers, len(self.environment.tasks("train")))
+        with self._interruptible(), self.progress, self.workers:
+            engine = Engine(recipe, self.workers, len(self.environment.tasks("train")))
             if self.state["stage"] in ("warm_start", "rl"):
                 engine.launch(self.policy.weights())
             if self.state["stage"] == "warm_start":

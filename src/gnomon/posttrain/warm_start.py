@@ -60,7 +60,6 @@ class Demonstrations:
         self.size = recipe.warm_start.batch_size
         self.seed = derive(recipe.seed, purpose)
         self.tasks: Sequence[Task] = environment.tasks("train")
-        self.prompts = [policy.encode(environment.start(task, 0).prompt) for task in self.tasks]
         self.epoch = -1
         self.order: np.ndarray = np.empty(0, dtype=int)
 
@@ -73,13 +72,14 @@ class Demonstrations:
                 self.order = np.random.default_rng(derive(self.seed, epoch)).permutation(len(self.tasks))
                 self.epoch = epoch
             chosen.append((epoch, int(self.order[place])))
+        prompts = [self.policy.encode(self.environment.start(self.tasks[i], 0).prompt) for _, i in chosen]
         texts = [self.environment.demonstration(self.tasks[i], derive(self.seed, "teacher", e)) for e, i in chosen]
         ids = self.policy.tokenizer(texts, add_special_tokens=False)["input_ids"]
         actions = [[*row, self.policy.eos] for row in ids]
         kept = [
-            (self.prompts[i], action)
-            for (_, i), action in zip(chosen, actions, strict=True)
-            if len(self.prompts[i]) + len(action) <= self.policy.context
+            (prompt, action)
+            for prompt, action in zip(prompts, actions, strict=True)
+            if len(prompt) + len(action) <= self.policy.context
         ]
         if not kept:
             raise UserError(

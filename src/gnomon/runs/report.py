@@ -66,9 +66,7 @@ class Report:
 
     def figure(self, plot: "Figure", caption: str) -> None:
         """A Matplotlib figure as inline SVG."""
-        buffer = io.StringIO()
-        plot.savefig(buffer, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None})
-        drawing = buffer.getvalue()
+        drawing = svg(plot)
         drawing = drawing[drawing.index("<svg") :]
         drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
         # Several figures share the page, and Matplotlib names their parts alike.
@@ -100,6 +98,16 @@ class Report:
             f"<title>{html.escape(self.title)}</title><style>{STYLE}</style></head>\n<body>\n"
         )
         write_atomic(path, page + "\n".join(self._parts) + "\n</body></html>\n")
+
+
+def svg(plot: "Figure") -> str:
+    """A figure as SVG text, the same for the same figure."""
+    from matplotlib import rc_context
+
+    buffer = io.StringIO()
+    with rc_context({"svg.hashsalt": "gnomon"}):
+        plot.savefig(buffer, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None})
+    return buffer.getvalue()
 
 
 def figure(width: float, height: float) -> "tuple[Figure, Axes]":

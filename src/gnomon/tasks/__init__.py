@@ -4,7 +4,20 @@
 to be is in `environment.py`, and `testing.check_environment` checks that it is.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from gnomon.tasks.environment import Environment, Episode, SingleTurn, Step, Task
-from gnomon.tasks.registry import get, names
+
+if TYPE_CHECKING:
+    from gnomon.tasks.registry import get, names
 
 __all__ = ["Environment", "Episode", "SingleTurn", "Step", "Task", "get", "names"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the registry when it is asked for: settings are validated with a package that is slow to load."""
+    if name in ("get", "names"):
+        from gnomon.tasks import registry
+
+        return getattr(registry, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

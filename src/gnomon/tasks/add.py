@@ -44,9 +44,6 @@ class Add(Settings):
                 break
             pairs[self._draw(rng)] = None
         payloads = [{"a": a, "b": b} for a, b in pairs]
-        if len(payloads) <= self.n_validation + self.n_test:
-            share = max(1, len(payloads) // 10)
-            return divide(payloads, _key, share, share)
         return divide(payloads, _key, self.n_validation, self.n_test)
 
     def _draw(self, rng: random.Random) -> tuple[int, int]:

@@ -44,8 +44,7 @@ class Countdown(Settings):
                 # One solution is kept for each problem: the problem, not the solution, tells tasks apart.
                 found.setdefault(_key(payload), payload)
         payloads = list(found.values())
-        share = min(self.n_test, max(1, len(payloads) // 10))
-        return divide(payloads, _key, min(self.n_validation, share), share)
+        return divide(payloads, _key, self.n_validation, self.n_test)
 
     def _random_expression(self, numbers: list[int], rng: random.Random) -> tuple[str, Fraction]:
         parts = [(str(number), Fraction(number)) for number in numbers]

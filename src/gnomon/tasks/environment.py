@@ -111,7 +111,12 @@ def exact(expected: str) -> Callable[[str], Step]:
 def divide(
     payloads: Sequence[dict[str, Any]], key: Callable[[dict[str, Any]], str], n_validation: int, n_test: int
 ) -> dict[str, tuple[Task, ...]]:
-    """Distinct payloads, already in shuffled order, as disjoint splits: test first, then validation, the rest train."""
+    """Distinct payloads, already in shuffled order, as disjoint splits: test first, then validation, the rest train.
+
+    Where there are few, each held-out split takes a quarter of them at most.
+    """
+    quarter = max(1, len(payloads) // 4)
+    n_validation, n_test = min(n_validation, quarter), min(n_test, quarter)
     cuts = {
         "test": (0, n_test),
         "validation": (n_test, n_test + n_validation),

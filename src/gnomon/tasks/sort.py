@@ -32,8 +32,7 @@ class Sort(Settings):
         total = 10**self.length
         numbers = rng.sample(range(total), min(total, wanted))
         payloads = [{"items": f"{number:0{self.length}d}"} for number in numbers]
-        share = min(self.n_test, max(1, len(payloads) // 10))
-        return divide(payloads, lambda p: str(p["items"]), min(self.n_validation, share), share)
+        return divide(payloads, lambda p: str(p["items"]), self.n_validation, self.n_test)
 
     def tasks(self, split: str) -> Sequence[Task]:
         """The problems of a split."""
