@@ -111,6 +111,9 @@ class Rollout:
         self.environment = environment
         self.sampling = recipe.sampling
         self.version = version
+        # A group's trajectories share their prompt, and often their answers: each text is tokenised once.
+        self.encoded: dict[str, tuple[int, ...]] = {}
+        self.decoded: dict[tuple[int, ...], str] = {}
         self.faults: list[Fault] = []
         self.too_long: list[str] = []
 
@@ -141,7 +144,9 @@ class Rollout:
         except Exception as fault:
             self.faults.append(Fault(task.id, f"start raised {type(fault).__name__}: {fault}"))
             return None
-        prompt_ids = tuple(self.policy.encode(episode.prompt))
+        prompt_ids = self.encoded.get(episode.prompt)
+        if prompt_ids is None:
+            prompt_ids = self.encoded[episode.prompt] = tuple(self.policy.encode(episode.prompt))
         if len(prompt_ids) + self.sampling.max_tokens > self.policy.context:
             self.too_long.append(task.id)
             return None
@@ -173,7 +178,10 @@ class Rollout:
         finish_reason: str,
     ) -> None:
         try:
-            step = trajectory.episode.step(self.policy.decode(action_ids))
+            text = self.decoded.get(action_ids)
+            if text is None:
+                text = self.decoded[action_ids] = self.policy.decode(action_ids)
+            step = trajectory.episode.step(text)
             reward = checked_reward(step)
         except Exception as fault:
             self.faults.append(Fault(trajectory.task.id, f"step raised {type(fault).__name__}: {fault}"))
