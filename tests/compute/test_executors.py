@@ -224,6 +224,21 @@ def test_nothing_is_left_after_the_parent_is_killed():
     assert gone(pid)
 
 
+def test_a_script_may_use_its_own_functions_and_classes(tmp_path):
+    (tmp_path / "script.py").write_text(
+        "from gnomon.compute import executor\n"
+        "def double(x): return 2 * x\n"
+        "class Keeper:\n"
+        "    def __init__(self, x): self.x = x\n"
+        "    def get(self): return double(self.x)\n"
+        "if __name__ == '__main__':\n"
+        "    with executor('process', workers=2) as workers:\n"
+        "        print(workers.map(double, [1, 2, 3]), workers.start(Keeper, 5).call('get').result())\n"
+    )
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "[2, 4, 6] 10\n", done.stderr
+
+
 def test_unknown_executors_are_refused():
     with pytest.raises(UserError, match="'inline' and 'process'"):
         executor("cloud")

@@ -50,10 +50,11 @@ class _Call:
 
 
 class _Handle:
-    def __init__(self, name: str, making: tuple[Any, ...], shared: Sequence[int]) -> None:
+    def __init__(self, name: str, making: tuple[Any, ...], shared: Sequence[int], script: str | None) -> None:
         self.name = name
         self._making = making
         self._shared = shared
+        self._script = [script] if script is not None else []
         self._launch()
 
     def _launch(self) -> None:
@@ -61,7 +62,7 @@ class _Handle:
         environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gnomon.compute.worker", str(theirs.fileno())],
+                [sys.executable, "-m", "gnomon.compute.worker", str(theirs.fileno()), *self._script],
                 pass_fds=[theirs.fileno(), *self._shared],
                 stdin=subprocess.DEVNULL,
                 env=environment,
@@ -133,7 +134,7 @@ class ProcessExecutor:
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         work = list(items)
-        mappers = [self.start(Mapper) for _ in range(min(self._workers, len(work)))]
+        mappers = [self._start(function, Mapper, (), {}) for _ in range(min(self._workers, len(work)))]
         results: list[Any] = [None] * len(work)
         under_way: dict[Call, tuple[int, _Handle]] = {}
         todo = iter(range(len(work)))
@@ -157,9 +158,14 @@ class ProcessExecutor:
         return results
 
     def start(self, worker_class: type, *args: Any, **kwargs: Any) -> _Handle:
+        return self._start(worker_class, worker_class, args, kwargs)
+
+    def _start(self, sent: Any, worker_class: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Handle:
         name = f"{worker_class.__name__}-{len(self._handles) + 1}"
         shared = [channel.descriptor for channel in self._shared]
-        handle = _Handle(name, (worker_class, args, kwargs), shared)
+        # What a script defines itself is known to a worker only if it runs the script's definitions too.
+        script = getattr(sys.modules["__main__"], "__file__", None) if sent.__module__ == "__main__" else None
+        handle = _Handle(name, (worker_class, args, kwargs), shared, script)
         self._handles.append(handle)
         return handle
 

@@ -1,6 +1,7 @@
 """The process behind a worker of the `process` executor: makes the worker, answers its calls in order, then ends."""
 
 import ctypes
+import runpy
 import signal
 import sys
 import traceback
@@ -57,4 +58,6 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if len(sys.argv) > 2:  # a script's own classes and functions, without what it guards as its main part
+        sys.modules["__main__"].__dict__.update(runpy.run_path(sys.argv[2], run_name="__gnomon_worker__"))
     serve(Connection(int(sys.argv[1])))
