@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("gnomon", "torch", "transformers", "tokenizers", "numpy", "scipy", "polars", "pydantic")
+PACKAGES = ("gnomon", "torch", "transformers", "tokenizers", "numpy", "scipy", "pydantic")
 
 
 def describe(seed: int) -> dict[str, Any]:
