@@ -55,6 +55,35 @@ def run_command(
     _carry_out(load(Recipe, recipe, overrides or []), out=out, resume=resume, as_json=as_json)
 
 
+@app.command("compare")
+def compare_command(
+    folder: Annotated[Path, typer.Argument(help="A folder of recipes.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to this, exclusive, for every recipe.")] = 3,
+    overrides: Set = None,
+    out: Annotated[Path | None, typer.Option(help="Where the runs and the report go; by default below runs/.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep what has finished in --out and go on.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run every recipe of a folder with several seeds and set the figures side by side, with intervals.
+
+    Example: gnomon posttrain compare recipes --seeds 3 --out runs/compared
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    from gnomon.posttrain.comparison import compare_recipes, show
+
+    result = compare_recipes(folder, seeds=seeds, out=out, resume=resume, overrides=overrides or [])
+    if as_json:
+        print(json.dumps(result))
+        return
+    for recipe, figures in result["recipes"].items():
+        print(recipe)
+        for name, estimate in figures.items():
+            print(f"  {name.replace('_', ' ')}: {show(estimate)}")
+    print(f"report: {result['out']}/report.html")
+
+
 def _carry_out(recipe: "Recipe", *, out: Path | None, resume: bool, as_json: bool) -> None:
     import torch
 
