@@ -12,10 +12,10 @@ TEXT = textwrap.dedent(
 
     [task]
     name = "multiply"
-    digits = [2, 1]
+    digits = [1, 1]
     teacher_error = 0.4
-    n_validation = 40
-    n_test = 60
+    n_validation = 20
+    n_test = 20
 
     [model]
     layers = 1
@@ -25,8 +25,8 @@ TEXT = textwrap.dedent(
 
     [warm_start]
     steps = 24
-    batch_size = 16
-    learning_rate = 3e-3
+    batch_size = 64
+    learning_rate = 2e-2
     checkpoint_every = 8
 
     [sampling]
@@ -44,7 +44,7 @@ TEXT = textwrap.dedent(
     name = "sync"
 
     [evaluation]
-    n = 60
+    n = 20
     n_curve = 20
     """
 )
