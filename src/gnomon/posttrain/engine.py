@@ -39,6 +39,7 @@ class Counters:
     first_fault: str = ""
     too_long: int = 0
     restarts: int = 0
+    startup_seconds: float = 0.0
     seconds: float = 0.0
     trainer_waited: float = 0.0
     trainer_cpu: float = 0.0
@@ -100,8 +101,11 @@ class Engine:
         """Updates `first`+1 .. `steps`, yielding (step, metrics) after each. `start` holds the reference policy."""
         assert self.broadcast is not None
         self.start = str(start)
-        for searcher in self.searchers:
-            searcher.call("begin", self.start)
+        # Searchers that are still loading are waited for here, before the first update's clock starts.
+        began = time.perf_counter()
+        for call in [searcher.call("begin", self.start) for searcher in self.searchers]:
+            call.result()
+        self.counters.startup_seconds += time.perf_counter() - began
         self.published = first
         self.broadcast.publish(first, trainer.policy.weights())
         for index, tasks in self.counters.pending:

@@ -207,6 +207,7 @@ def _costs(report: Report, summary: dict[str, Any]) -> None:
             "tokens": f"{summary['tokens']} ({summary['tokens_per_second']:.0f} a second)",
             "post-training": f"{summary['seconds']:.1f} s wall, {summary['cpu_seconds']:.1f} s CPU",
             "warm start": f"{summary['warm_start_cpu_seconds']:.1f} s CPU, {summary['warm_start_steps']} updates",
+            "waiting for searchers to load": f"{summary['startup_seconds']:.1f} s",
             "trainer idle": f"{summary['trainer_idle']:.1%}",
             "searchers idle": f"{summary['searcher_idle']:.1%}",
             "weights to searchers": f"{summary['publish_share']:.2%} of the trainer's time",

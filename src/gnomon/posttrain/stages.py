@@ -349,6 +349,7 @@ def summarise(run: Run, recipe: Recipe, state: dict[str, Any]) -> dict[str, Any]
         "samples": counters.samples,
         "tokens": counters.tokens,
         "seconds": seconds,
+        "startup_seconds": counters.startup_seconds,
         "cpu_seconds": counters.trainer_cpu + counters.searcher_cpu,
         "warm_start_cpu_seconds": state["warm_cpu_seconds"],
         "samples_per_second": counters.samples / seconds if seconds else None,
