@@ -191,7 +191,7 @@ def test_a_foreign_checkpoint_is_post_trained(tmp_path):
 
 LEARNING = {
     "model": {"layers": 2, "width": 48, "heads": 2},
-    "warm_start": {"steps": 600, "batch_size": 64, "checkpoint_every": 1000},
+    "warm_start": {"steps": 600, "batch_size": 64, "learning_rate": 3e-3, "checkpoint_every": 1000},
     "train": {"steps": 150, "learning_rate": 2e-4, "checkpoint_every": 150, "evaluate_every": 150},
     "sampling": {"prompts": 16, "samples": 8},
     "evaluation": {"n": 200, "n_curve": 20},
