@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -52,10 +53,42 @@ class Counter:
                 seen.append(version)
         return seen[1:]
 
+    def echo(self, value):
+        return value
+
+    def read(self, receiver):
+        return receiver.latest(-1)
+
+    def append(self, items):
+        items.append(1)
+        return items
+
+    def note(self, folder, number):
+        (Path(folder) / str(number)).touch()
+        return bytes(1_000_000)
+
+
+class Unreadable:
+    """Can be written down but not read back."""
+
+    def __reduce__(self):
+        return _unreadable, ()
+
+
+def _unreadable():
+    raise RuntimeError("cannot be read back")
+
 
 class Stubborn:
     def __init__(self):
         raise RuntimeError("cannot be made")
+
+
+def first_fails_last(x):
+    if x < 2:
+        time.sleep(0.5 - 0.5 * x)
+        raise ValueError(f"the reason of {x}")
+    return x
 
 
 def square(x):
@@ -151,6 +184,116 @@ def test_a_fault_in_a_worker_brings_its_traceback():
             workers.start(Stubborn).call("anything").result()
         with pytest.raises(WorkerError, match=r"(?s)item 1:.*unlucky"):
             workers.map(square, [1, 13, 2])
+
+
+def test_tensors_pass_by_value_both_ways(workers):
+    given = torch.arange(3)
+    worker = workers.start(Counter, given)
+    assert torch.equal(worker.call("add", given).result(), torch.tensor([0, 2, 4]))
+    assert torch.equal(worker.call("echo", given).result(), given)
+    assert given.tolist() == [0, 1, 2]
+
+
+def test_arguments_and_results_are_copies(workers):
+    items = []
+    worker = workers.start(Counter, 0)
+    assert worker.call("append", items).result() == [1]
+    assert items == []
+
+
+def test_a_message_that_cannot_be_read_fails_its_own_call_only(workers):
+    worker = workers.start(Counter, 0)
+    with pytest.raises(WorkerError, match="cannot be read back"):
+        worker.call("echo", Unreadable()).result()
+    assert worker.call("add", 1).result() == 1
+
+
+def test_the_first_item_that_fails_is_the_one_named(workers):
+    with pytest.raises(WorkerError, match=r"(?s)item 0:.*the reason of 0"):
+        workers.map(first_fails_last, [0, 1, 2])
+
+
+def test_a_broadcast_takes_only_what_it_was_made_for(workers):
+    channel = workers.broadcast({"a": torch.zeros(3), "b": torch.zeros(2, dtype=torch.int64)})
+    good = {"a": torch.ones(3), "b": torch.ones(2, dtype=torch.int64)}
+    for bad in ({"a": torch.ones(1)}, {"b": torch.ones(2)}, {"c": torch.ones(1)}):
+        with pytest.raises(ValueError, match=next(iter(bad))):
+            channel.publish(0, {**good, **bad})
+    with pytest.raises(ValueError, match="b differ"):
+        channel.publish(0, {"a": torch.ones(3)})
+    assert channel.receiver().latest(-1) is None
+    channel.publish(0, good)
+    assert channel.receiver().latest(-1)[0] == 0
+
+
+def test_large_messages_both_ways_do_not_block_each_other():
+    with executor("process", workers=1) as workers:
+        worker = workers.start(Counter, 0)
+        calls = [worker.call("echo", bytes(1_000_000)) for _ in range(8)]
+        assert [len(call.result(timeout=60)) for call in calls] == [1_000_000] * 8
+
+
+def test_a_worker_goes_on_while_nobody_fetches_its_results(tmp_path):
+    with executor("process", workers=1) as workers:
+        worker = workers.start(Counter, 0)
+        calls = [worker.call("note", str(tmp_path), number) for number in range(5)]
+        end = time.monotonic() + 60
+        while len(list(tmp_path.iterdir())) < 5 and time.monotonic() < end:
+            time.sleep(0.05)
+        assert len(list(tmp_path.iterdir())) == 5
+        assert all(len(call.result()) == 1_000_000 for call in calls)
+
+
+def test_wait_is_for_the_calls_asked_about():
+    with executor("process", workers=1) as workers:
+        worker = workers.start(Counter, 0)
+        worker.call("identity").result()
+        worker.call("sleep", 0.2)
+        later = worker.call("sleep", 0.4)
+        assert workers.wait([later], None) == [later]
+        worker.call("sleep", 0.1)
+        never = worker.call("sleep", 60)
+        began = time.monotonic()
+        assert workers.wait([never], 0.5) == []
+        assert time.monotonic() - began >= 0.5
+        with pytest.raises(TimeoutError, match=r"Counter-1 has not answered within 0\.1 s"):
+            never.result(timeout=0.1)
+
+
+def test_a_worker_outlives_the_thread_that_started_it():
+    with executor("process", workers=1) as workers:
+        started = []
+        thread = threading.Thread(target=lambda: started.append(workers.start(Counter, 0)))
+        thread.start()
+        thread.join()
+        assert started[0].call("add", 1).result() == 1
+        time.sleep(0.2)
+        assert started[0].call("add", 1).result() == 2
+
+
+def test_a_call_cut_off_by_restart_or_close_says_so():
+    with executor("process", workers=1) as workers:
+        given = [1]
+        worker = workers.start(Counter, given)
+        given.append(2)
+        call = worker.call("sleep", 60)
+        worker.restart()
+        with pytest.raises(WorkerDied, match="SIGKILL"):
+            call.result()
+        assert worker.call("append", []).result() == [1]
+        assert worker.call("add", []).result() == [1]  # made again from the arguments as they were
+        last = worker.call("sleep", 60)
+    with pytest.raises(WorkerDied, match="SIGKILL"):
+        last.result()
+
+
+def test_a_receiver_older_than_its_broadcast_says_so():
+    with executor("process", workers=1) as workers:
+        worker = workers.start(Counter, 0)
+        worker.call("identity").result()
+        channel = workers.broadcast({"a": torch.zeros(2)})
+        with pytest.raises(WorkerError, match="started before the broadcast"):
+            worker.call("read", channel.receiver()).result()
 
 
 def test_workers_have_one_thread_each_and_their_own_process():

@@ -22,8 +22,11 @@ class Call(Protocol):
         """Whether `result` would return or raise at once."""
         ...
 
-    def result(self) -> Any:
-        """What the method returned, waiting for it. Raises WorkerError, WorkerDied, or the worker's UserError."""
+    def result(self, timeout: float | None = None) -> Any:
+        """What the method returned, waiting for it.
+
+        Raises WorkerError, WorkerDied, the worker's UserError, or TimeoutError after `timeout` seconds.
+        """
         ...
 
 
@@ -38,11 +41,11 @@ class WorkerHandle(Protocol):
         ...
 
     def call(self, method: str, *args: Any, **kwargs: Any) -> Call:
-        """Ask for `method(*args, **kwargs)` on the worker and return at once."""
+        """Ask for `method(*args, **kwargs)` on the worker and return at once. Arguments and results go by value."""
         ...
 
     def restart(self) -> None:
-        """Start the worker again with its original arguments; calls unanswered so far stay failed."""
+        """Start the worker again, dead or not, with its original arguments; calls unanswered raise WorkerDied."""
         ...
 
 
@@ -70,7 +73,10 @@ class Executor(Protocol):
     """Where work runs. A context manager: nothing is left running behind it."""
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-        """`function` of every item, in the items' order, whatever the number of workers."""
+        """`function` of every item, in the items' order, whatever the number of workers.
+
+        Where items fail, the first of them by position is raised, as a call's result would be, with its index.
+        """
         ...
 
     def start(self, worker_class: type, *args: Any, **kwargs: Any) -> WorkerHandle:

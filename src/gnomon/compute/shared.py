@@ -24,6 +24,8 @@ HEADER = 64  # int64: current slot (-1: none yet), then the version in slot 0 an
 
 Layout = tuple[tuple[str, int, tuple[int, ...], torch.dtype], ...]  # name, offset in the slot, shape, type
 
+Identity = tuple[int, int] | None  # device and inode of an open file
+
 
 def _layout(tensors: dict[str, Tensor]) -> tuple[Layout, int]:
     entries, offset = [], 0
@@ -33,10 +35,21 @@ def _layout(tensors: dict[str, Tensor]) -> tuple[Layout, int]:
     return tuple(entries), max(offset, ALIGNMENT)
 
 
+def _identity(descriptor: int) -> Identity:
+    """What tells one open file from another that has come to the same descriptor."""
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 class _Slots:
     """Both sides' view of the shared memory."""
 
-    def __init__(self, descriptor: int, layout: Layout, size: int) -> None:
+    def __init__(self, descriptor: int, identity: Identity, layout: Layout, size: int) -> None:
+        if _identity(descriptor) != identity:
+            raise RuntimeError("broadcast: this worker was started before the broadcast that it is to receive from.")
         self.descriptor = descriptor
         self.layout = layout
         self.size = size
@@ -64,8 +77,8 @@ class _Slots:
 class SharedReceiver:
     """The workers' side; sent by its file descriptor, which the worker inherits."""
 
-    def __init__(self, descriptor: int, layout: Layout, size: int) -> None:
-        self._arguments = descriptor, layout, size
+    def __init__(self, descriptor: int, identity: Identity, layout: Layout, size: int) -> None:
+        self._arguments = descriptor, identity, layout, size
         self._slots: _Slots | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -96,19 +109,27 @@ class SharedBroadcast:
             with tempfile.TemporaryFile() as file:
                 self.descriptor = os.dup(file.fileno())
         os.ftruncate(self.descriptor, HEADER + 2 * size)
-        self._slots = _Slots(self.descriptor, layout, size)
+        self._identity = _identity(self.descriptor)
+        self._slots = _Slots(self.descriptor, self._identity, layout, size)
         self._slots.header.copy_(torch.tensor([-1, -1, -1]))
 
     def receiver(self) -> SharedReceiver:
         """The side to hand to workers."""
-        return SharedReceiver(self.descriptor, self._slots.layout, self._slots.size)
+        return SharedReceiver(self.descriptor, self._identity, self._slots.layout, self._slots.size)
 
     def publish(self, version: int, tensors: dict[str, Tensor]) -> None:
         """Copy `tensors` into the slot that is not being read and make it the newest."""
         header = self._slots.header
         current = int(header[0])
-        if current >= 0 and version <= int(header[1 + current]):
-            raise UserError(f"broadcast: version {version} does not follow version {int(header[1 + current])}.")
+        last = int(header[1 + current]) if current >= 0 else -1
+        if version <= last:
+            raise UserError(f"broadcast: version {version} does not follow version {last}.")
+        # Before anything is written: copying would stretch, convert or leave out in silence.
+        made_for = {name: (shape, dtype) for name, _, shape, dtype in self._slots.layout}
+        given = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
+        if given != made_for:
+            odd = sorted(name for name in {*given, *made_for} if given.get(name) != made_for.get(name))
+            raise ValueError(f"broadcast: {', '.join(odd)} differ in name, shape or type from what it was made for")
         slot = 1 - current if current >= 0 else 0
         with self._slots.locked(slot, fcntl.LOCK_EX):
             for name, view in self._slots.views(slot).items():
