@@ -36,6 +36,19 @@ def test_generation_and_scoring_agree(policy, temperature):
         assert torch.allclose(alone, drawn, atol=1e-4)
 
 
+@pytest.mark.parametrize("alike", [True, False])
+def test_what_follows_a_prefix_is_scored_alike(policy, alike):
+    """Equal prefixes share one prefill, unequal ones are padded: either way sampling and scoring agree."""
+    n = 8
+    written = [policy.encode_action("12")] * 4 if alike else [[], policy.encode_action("7"), [4], [5, 6, 7, policy.eos]]
+    samples = policy.sample(PROMPTS, n, max_tokens=6, seed=5, prefixes=written)
+    prompts = [policy.encode(prompt) for prompt in PROMPTS for _ in range(n)]
+    prefixes = [prefix for prefix in written for _ in range(n)]
+    whole = [[*prefix, *sample.token_ids] for prefix, sample in zip(prefixes, samples, strict=True)]
+    for prefix, sample, scored in zip(prefixes, samples, policy.log_probs(prompts, whole), strict=True):
+        assert torch.allclose(scored[len(prefix) :], torch.tensor(sample.log_probs), atol=1e-4)
+
+
 def test_sampling_follows_the_model(policy):
     """Frequencies of the first token against its probabilities: a chi-square far in the tail would fail."""
     n = 4000
@@ -134,7 +147,7 @@ def test_what_is_no_model_is_named(tmp_path, make, words):
 def test_a_prompt_that_does_not_fit_is_refused():
     tokenizer = symbol_tokenizer("01")
     policy = build.decoder(tokenizer, layers=1, width=16, heads=2, context=8, seed=0)
-    with pytest.raises(UserError, match="at most 4 tokens"):
+    with pytest.raises(UserError, match="at most 4 would"):
         policy.sample(["01010"], max_tokens=4)
     assert len(policy.sample(["0101"], max_tokens=4)) == 1
 

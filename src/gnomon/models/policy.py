@@ -89,23 +89,32 @@ class Policy:
         max_tokens: int,
         temperature: float = 1.0,
         seed: int = 0,
+        prefixes: Sequence[TokenIds] | None = None,
     ) -> list[Sample]:
         """Draw `n` actions for each prompt, in the prompts' order. Temperature 0 takes the likeliest token.
 
-        Raises UserError for a prompt that does not fit the context together with `max_tokens`.
+        `prefixes` are tokens that follow each prompt already, such as earlier actions: a decoder reads them after the
+        prompt, an encoder-decoder has them as what its decoder has written so far. Raises UserError for a prompt that
+        does not fit the context together with `max_tokens`.
         """
         prompt_ids = [self.encode(prompt) if isinstance(prompt, str) else list(prompt) for prompt in prompts]
-        longest = max((len(ids) for ids in prompt_ids), default=0)
-        room = self.context - max_tokens
-        if not self.is_encoder_decoder and longest > room:
-            raise UserError(
-                f"A prompt of {longest} tokens and {max_tokens} tokens to sample do not fit the model's context of"
-                f" {self.context} tokens; prompts of at most {room} tokens would."
-            )
+        written = [list(ids) for ids in prefixes] if prefixes is not None else [[] for _ in prompt_ids]
+        for ids, prefix in zip(prompt_ids, written, strict=True):
+            if not self.fits(len(ids), len(prefix) + max_tokens):
+                raise UserError(
+                    f"A prompt of {len(ids) + len(prefix)} tokens and {max_tokens} tokens to sample do not fit the"
+                    f" model's context of {self.context} tokens; prompts of at most {self.context - max_tokens} would."
+                )
         return [
             Sample(tuple(ids), tuple(log_probs), "eos" if ids and ids[-1] == self.eos else "length")
-            for ids, log_probs in sampling.generate(self, prompt_ids, n, max_tokens, temperature, seed)
+            for ids, log_probs in sampling.generate(self, prompt_ids, written, n, max_tokens, temperature, seed)
         ]
+
+    def fits(self, prompt_tokens: int, action_tokens: int) -> bool:
+        """Whether a prompt and what is written after it fit: together in a decoder, each alone in the two halves."""
+        if self.is_encoder_decoder:
+            return max(prompt_tokens, action_tokens) <= self.context
+        return prompt_tokens + action_tokens <= self.context
 
     def score(
         self,

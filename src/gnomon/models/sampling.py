@@ -17,18 +17,23 @@ if TYPE_CHECKING:
 @torch.inference_mode()
 def generate(
     policy: "Policy",
-    prompt_ids: Sequence[Sequence[int]],
+    prompt_ids: Sequence[list[int]],
+    prefixes: Sequence[list[int]],
     n: int,
     max_tokens: int,
     temperature: float,
     seed: int,
 ) -> list[tuple[list[int], list[float]]]:
-    """`n` actions for each prompt as (token ids, log-probabilities), prompt by prompt. An action ends with the
-    end-of-sequence token, which is part of it, or at `max_tokens`."""
+    """`n` actions after each prompt and prefix as (token ids, log-probabilities), prompt by prompt. An action ends with
+    the end-of-sequence token, which is part of it, or at `max_tokens`."""
     if not prompt_ids:
         return []
     generator = torch.Generator(device=policy.model.device).manual_seed(seed)
-    decode = _EncoderDecoder(policy, prompt_ids, n) if policy.is_encoder_decoder else _Causal(policy, prompt_ids, n)
+    decode: _EncoderDecoder | _Causal
+    if policy.is_encoder_decoder:
+        decode = _EncoderDecoder(policy, prompt_ids, prefixes, n)
+    else:
+        decode = _Causal(policy, [prompt + prefix for prompt, prefix in zip(prompt_ids, prefixes, strict=True)], n)
     logits = decode.first_logits()
     total = logits.shape[0]
     tokens = torch.full((total, max_tokens), policy.pad, device=logits.device)
@@ -115,9 +120,12 @@ class _Causal:
 
 
 class _EncoderDecoder:
-    """Decoding state of an encoder-decoder: each prompt is encoded once."""
+    """Decoding state of an encoder-decoder: each prompt is encoded once, each prefix read by the decoder. Prefixes of
+    unequal length are padded on the left and masked, which relative positions do not notice."""
 
-    def __init__(self, policy: "Policy", prompt_ids: Sequence[Sequence[int]], n: int) -> None:
+    def __init__(
+        self, policy: "Policy", prompt_ids: Sequence[Sequence[int]], prefixes: Sequence[list[int]], n: int
+    ) -> None:
         self.model = policy.model
         device = self.model.device
         width = max(len(ids) for ids in prompt_ids)
@@ -128,23 +136,40 @@ class _EncoderDecoder:
         hidden = encoder(input_ids=torch.tensor(padded, device=device), attention_mask=mask).last_hidden_state
         self.hidden = hidden.repeat_interleave(n, 0)
         self.mask = mask.repeat_interleave(n, 0)
-        self.start = self.model.config.decoder_start_token_id
+        start = self.model.config.decoder_start_token_id
+        longest = max(len(ids) for ids in prefixes)
+        written = [[*([policy.pad] * (longest - len(ids))), start, *ids] for ids in prefixes]
+        self.written = torch.tensor(written, device=device).repeat_interleave(n, 0)
+        self.written_mask: Tensor | None = None  # None where nothing is padded
+        if any(len(ids) < longest for ids in prefixes):
+            sizes = torch.tensor([len(ids) + 1 for ids in prefixes], device=device)
+            there = torch.arange(longest + 1, device=device) >= longest + 1 - sizes[:, None]
+            self.written_mask = there.long().repeat_interleave(n, 0)
         self.cache: Any = None
 
     def first_logits(self) -> Tensor:
-        return self.next_logits(torch.full((self.hidden.shape[0],), self.start, device=self.hidden.device))
+        return self._read(self.written)
 
     def keep(self, kept: Tensor) -> None:
         self.cache.batch_select_indices(kept)
         self.hidden, self.mask = self.hidden[kept], self.mask[kept]
+        if self.written_mask is not None:
+            self.written_mask = self.written_mask[kept]
 
     def next_logits(self, chosen: Tensor) -> Tensor:
+        if self.written_mask is not None:
+            self.written_mask = torch.cat([self.written_mask, self.written_mask.new_ones(len(chosen), 1)], dim=1)
+        return self._read(chosen[:, None])
+
+    def _read(self, tokens: Tensor) -> Tensor:
+        arguments = {} if self.written_mask is None else {"decoder_attention_mask": self.written_mask}
         output = self.model(
             encoder_outputs=(self.hidden,),
             attention_mask=self.mask,
-            decoder_input_ids=chosen[:, None],
+            decoder_input_ids=tokens,
             past_key_values=self.cache,
             use_cache=True,
+            **arguments,
         )
         self.cache = output.past_key_values
         return output.logits[:, -1]

@@ -17,7 +17,7 @@ import numpy as np
 from gnomon.compute import Broadcast, Call, Executor, WorkerDied, WorkerHandle
 from gnomon.errors import UserError
 from gnomon.posttrain.recipe import Recipe
-from gnomon.posttrain.records import Trajectory
+from gnomon.posttrain.records import Task, Trajectory
 from gnomon.posttrain.replay import Batch, Replay
 from gnomon.posttrain.searcher import Collected, Fault, Searcher
 from gnomon.posttrain.trainer import Trainer, no_signal_share
@@ -32,7 +32,7 @@ class Counters:
     """What a run has done so far; saved with every checkpoint."""
 
     next_call: int = 0
-    pending: list[tuple[int, list[int]]] = field(default_factory=list)  # calls issued, not yet answered
+    pending: list[dict[str, Any]] = field(default_factory=list)  # calls issued, not yet answered
     samples: int = 0
     tokens: int = 0
     faults: int = 0
@@ -68,21 +68,44 @@ class Counters:
         }
 
 
-class Engine:
-    """Runs `[train].steps` updates, yielding after each; owns searchers, replay and trainer."""
+@dataclass(frozen=True)
+class Request:
+    """A call to a searcher: the tasks to play, and by place the trajectories whose first turns are given."""
 
-    def __init__(self, recipe: Recipe, executor: Executor, n_tasks: int) -> None:
-        self.recipe = recipe
+    index: int
+    tasks: list[int]
+    given: dict[int, list[Trajectory]]
+    worker: WorkerHandle
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, for a checkpoint."""
+        given = {str(place): [t.to_dict() for t in firsts] for place, firsts in self.given.items()}
+        return {"index": self.index, "tasks": self.tasks, "given": given}
+
+
+class Engine:
+    """Runs a stage's updates after the other, yielding after each; owns searchers and replay.
+
+    Updates are counted over all stages: a policy's version is the number of updates behind it.
+    """
+
+    def __init__(self, recipe: Recipe, executor: Executor, tasks: Sequence[Task]) -> None:
+        self.whole = recipe
+        self.recipe = recipe.parts()[0][1]  # of the stage under way
         self.executor = executor
-        self.n_tasks = n_tasks
-        self.replay = Replay(recipe.replay, max_staleness=recipe.engine.max_staleness)
+        self.n_tasks = len(tasks)
+        self.places = {task.id: place for place, task in enumerate(tasks)}
+        offline = recipe.attempts is not None and recipe.attempts.offline_first_attempts > 0
+        self.replay = Replay(recipe.replay, max_staleness=recipe.engine.max_staleness, remember=offline)
         self.counters = Counters()
         self.searchers: list[WorkerHandle] = []
         self.broadcast: Broadcast | None = None
-        self.calls: dict[Call, tuple[int, list[int], WorkerHandle]] = {}
+        self.calls: dict[Call, Request] = {}
         self.deaths_in_a_row = 0
         self.start = ""
-        self.published = 0
+        self.stage = 0
+        self.first = self.last = 0  # the stage's updates, counted over all stages
+        self.published = -1
         self.place = 0  # how many tasks have been handed out
         self.epoch, self.order = -1, np.empty(0, dtype=int)
         self.last_batch = Batch((), fresh=0, replayed=0)
@@ -91,41 +114,50 @@ class Engine:
     def launch(self, weights: dict[str, Any]) -> None:
         """Start the searchers' processes, so that they load while the trainer still does other things."""
         self.broadcast = self.executor.broadcast(weights)
-        settings = self.recipe.model_dump(mode="json")
+        settings = self.whole.model_dump(mode="json")
         self.searchers = [
             self.executor.start(Searcher, settings, self.broadcast.receiver())
             for _ in range(self.recipe.engine.searchers)
         ]
 
-    def updates(self, trainer: Trainer, start: Path, first: int) -> Iterator[tuple[int, dict[str, float]]]:
-        """Updates `first`+1 .. `steps`, yielding (step, metrics) after each. `start` holds the reference policy."""
+    def updates(
+        self, trainer: Trainer, start: Path, stage: int, first: int, done: int = 0
+    ) -> Iterator[tuple[int, dict[str, float]]]:
+        """The updates of a stage, which begins after `first` of them and of which `done` are behind it.
+
+        Yields (updates over all stages, metrics) after each. `start` holds the reference policy.
+        """
         assert self.broadcast is not None
-        self.start = str(start)
+        self.start, self.stage = str(start), stage
+        self.recipe = trainer.recipe
+        self.first, self.last = first, first + self.recipe.train.steps
         # Searchers that are still loading are waited for here, before the first update's clock starts.
         began = time.perf_counter()
-        for call in [searcher.call("begin", self.start) for searcher in self.searchers]:
+        for call in [searcher.call("begin", self.start, stage) for searcher in self.searchers]:
             call.result()
         self.counters.startup_seconds += time.perf_counter() - began
-        self.published = first
-        self.broadcast.publish(first, trainer.policy.weights())
-        for index, tasks in self.counters.pending:
-            self._issue(index, tasks)
+        self._publish(first + done, trainer)
+        for request in self.counters.pending:
+            given = {int(p): [Trajectory.from_dict(t) for t in firsts] for p, firsts in request["given"].items()}
+            self._issue(request["index"], request["tasks"], given)
+        self.counters.pending = []
         every = self.recipe.train.sync_every
-        for step in range(first, self.recipe.train.steps):
+        for step in range(first + done, self.last):
             began, cpu = time.perf_counter(), time.process_time()
             batch = self._next_batch(step)
             waited = time.perf_counter() - began
             self.last_batch = batch
-            metrics = trainer.update(batch.groups, step)
+            measured = (step + 1 - first) % self.recipe.train.evaluate_every == 0
+            several = len(batch.groups[0][0].turns) > 1
+            metrics = trainer.update(batch.groups, step - first, per_turn=measured and several)
             if trainer.skipped_in_a_row >= 3:
                 raise UserError(
                     f"Loss or gradient were not finite in three updates in a row (the last is update {step + 1});"
                     " the last good checkpoint stands, and a lower train.learning_rate may hold."
                 )
             publish_began = time.perf_counter()
-            if (step + 1) % every == 0:
-                self.broadcast.publish(step + 1, trainer.policy.weights())
-                self.published = step + 1
+            if (step + 1 - first) % every == 0 or step + 1 == self.last:
+                self._publish(step + 1, trainer)
             self.counters.publish_seconds += time.perf_counter() - publish_began
             seconds = time.perf_counter() - began
             self.counters.seconds += seconds
@@ -137,6 +169,16 @@ class Engine:
             self.counters.skipped_updates = trainer.skipped
             self._receive(timeout=0.0)
             yield step + 1, {**metrics, **self._batch_metrics(batch, step, waited, seconds)}
+        # What is left over was drawn as this stage's settings say: it is none of the next one's.
+        while self.calls:
+            self._receive(timeout=None)
+        self.replay.fresh.clear()
+
+    def _publish(self, version: int, trainer: Trainer) -> None:
+        assert self.broadcast is not None
+        if version > self.published:
+            self.broadcast.publish(version, trainer.policy.weights())
+            self.published = version
 
     def _next_batch(self, step: int) -> Batch:
         """Wait until enough fresh groups are there, keeping searchers busy meanwhile."""
@@ -161,20 +203,41 @@ class Engine:
         return -(-self.recipe.sampling.prompts // self.recipe.engine.searchers)
 
     def _admit(self, step: int) -> None:
-        """Issue calls while their groups will be used within `batches_ahead` updates of the weights they use."""
+        """Issue calls while their groups will be used within `batches_ahead` updates of the weights they use, and
+        before the stage ends."""
         share = self.replay.fresh_share(self.recipe.sampling.prompts)
         size = min(self._per_call(), share)
         behind = step - self.published
         while True:
-            backlog = len(self.replay.fresh) + sum(len(tasks) for _, tasks, _ in self.calls.values())
-            if behind + (backlog + size - 1) // share > self.recipe.batches_ahead:
+            backlog = len(self.replay.fresh) + sum(len(request.tasks) for request in self.calls.values())
+            ahead = (backlog + size - 1) // share
+            if behind + ahead > self.recipe.batches_ahead or step + ahead >= self.last:
                 return
             self._draw_more(size)
 
     def _draw_more(self, size: int) -> None:
         index = self.counters.next_call
         self.counters.next_call += 1
-        self._issue(index, self._schedule(size))
+        offline = self._offline(size, index)
+        tasks = self._schedule(size - len(offline))
+        given = {len(tasks) + place: firsts for place, (_, firsts) in enumerate(offline)}
+        self._issue(index, [*tasks, *(task for task, _ in offline)], given)
+
+    def _offline(self, size: int, index: int) -> list[tuple[int, list[Trajectory]]]:
+        """Tasks whose first attempts are taken from the replay, as (task, trajectories with distinct first turns)."""
+        attempts = self.whole.attempts
+        if attempts is None or attempts.offline_first_attempts == 0:
+            return []
+        share = attempts.offline_first_attempts
+        rng = np.random.default_rng(derive(self.whole.seed, "offline", index))
+        wanted = int(rng.binomial(size, share))
+        found = []
+        for task in self.replay.some_tasks(wanted, rng):
+            firsts = {t.turns[0].action_ids: t for t in self.replay.responses(task)}
+            order = rng.permutation(len(firsts))[: self.recipe.sampling.samples]
+            if len(firsts) > 1:
+                found.append((self.places[task], [list(firsts.values())[i] for i in order]))
+        return found
 
     def _schedule(self, size: int) -> list[int]:
         """Indices of the next `size` tasks: consecutive places in a sequence of seeded permutations of all tasks."""
@@ -188,25 +251,25 @@ class Engine:
         self.place += size
         return chosen
 
-    def _issue(self, index: int, tasks: list[int]) -> None:
-        load = Counter(id(worker) for _, _, worker in self.calls.values())
+    def _issue(self, index: int, tasks: list[int], given: dict[int, list[Trajectory]]) -> None:
+        load = Counter(id(request.worker) for request in self.calls.values())
         worker = min(self.searchers, key=lambda each: load[id(each)])
         cpu = time.process_time()
-        call = worker.call("collect", index, tasks)
+        call = worker.call("collect", index, tasks, given)
         self.inline_cpu += time.process_time() - cpu
-        self.calls[call] = (index, tasks, worker)
+        self.calls[call] = Request(index, tasks, given, worker)
 
     def _receive(self, timeout: float | None) -> None:
         """Take in every finished call; wait for one where `timeout` is None. A dead searcher is restarted."""
         for call in self.executor.wait(list(self.calls), timeout):
             if call not in self.calls:
                 continue
-            index, tasks, worker = self.calls.pop(call)
+            request = self.calls.pop(call)
             try:
                 collected: Collected = call.result()
             except WorkerDied as death:
-                self._revive(worker, death)
-                self._issue(index, tasks)
+                self._revive(request.worker, death)
+                self._issue(request.index, request.tasks, request.given)
                 continue
             self.deaths_in_a_row = 0
             self._take(collected)
@@ -218,7 +281,7 @@ class Engine:
             raise UserError(f"Searchers died {self.deaths_in_a_row} times without a result between: {death}") from death
         if not worker.alive:
             worker.restart()
-            worker.call("begin", self.start)
+            worker.call("begin", self.start, self.stage)
 
     def _take(self, collected: Collected) -> None:
         counters = self.counters
@@ -254,7 +317,7 @@ class Engine:
         ages = [step - t.policy_version for group in batch.groups for t in group]
         for age in ages:
             counters.staleness[str(age)] = counters.staleness.get(str(age), 0) + 1
-        no_signal = no_signal_share(batch.groups)
+        no_signal = no_signal_share(batch.groups) if self.recipe.sampling.answer == "policy" else 0.0
         counters.no_signal_groups += no_signal * len(batch.groups)
         counters.groups += len(batch.groups)
         distinct = sum(len({t.action_ids for t in group}) for group in batch.groups)
@@ -281,7 +344,7 @@ class Engine:
 
     def state(self) -> dict[str, Any]:
         """Everything besides policy, optimiser and replay that a resumed run needs."""
-        self.counters.pending = [(index, tasks) for index, tasks, _ in self.calls.values()]
+        self.counters.pending = [request.to_dict() for request in self.calls.values()]
         return {
             "counters": dict(self.counters.__dict__),
             "place": self.place,

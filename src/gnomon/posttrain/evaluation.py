@@ -1,10 +1,11 @@
-"""Grading a policy on held-out tasks: one greedy answer each, one sampled answer each, with intervals."""
+"""Grading a policy on held-out tasks: one greedy episode each, one sampled episode each, with intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gnomon.models.policy import Policy
+from gnomon.posttrain.searcher import observe
 from gnomon.seeds import derive
 from gnomon.stats import Estimate
 from gnomon.stats.intervals import mean, wilson
@@ -14,19 +15,68 @@ BATCH = 256  # prompts decoded together
 
 
 @dataclass(frozen=True)
+class Answered:
+    """One turn of a graded episode."""
+
+    action: str
+    correct: bool
+    reward: float
+    latent: bool = False
+
+
+@dataclass(frozen=True)
 class Graded:
-    """One answer to one task."""
+    """One task's episode. `answer` and `correct` are those of its last turn, `reward` is the sum over its turns.
+
+    `too_long` where the prompt outgrew the context before the episode was over: what is missing counts as wrong.
+    """
 
     task_id: str
     prompt: str
-    answer: str
-    correct: bool
-    reward: float
+    turns: tuple[Answered, ...]
     mode: str  # "greedy" or "sampled"
+    too_long: bool = False
+
+    @property
+    def answer(self) -> str:
+        """The last answer, empty where the episode was cut short."""
+        return "" if self.too_long or not self.turns else self.turns[-1].action
+
+    @property
+    def correct(self) -> bool:
+        """Whether the last answer is right."""
+        return not self.too_long and bool(self.turns) and self.turns[-1].correct
+
+    @property
+    def reward(self) -> float:
+        """Summed over the turns."""
+        return sum(turn.reward for turn in self.turns)
 
     def to_row(self, step: int, stage: str) -> dict[str, Any]:
-        """A line of `eval.jsonl`."""
-        return {"step": step, "stage": stage, **self.__dict__}
+        """A line of `eval.jsonl`; `turns` is there where there are several."""
+        row = {
+            "step": step,
+            "stage": stage,
+            "task_id": self.task_id,
+            "prompt": self.prompt,
+            "answer": self.answer,
+            "correct": self.correct,
+            "reward": self.reward,
+            "mode": self.mode,
+        }
+        if len(self.turns) > 1 or self.too_long:
+            row |= {"turns": [turn.__dict__ for turn in self.turns], "too_long": self.too_long}
+        return row
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> "Graded":
+        """What `to_row` wrote."""
+        turns = (
+            [Answered(**turn) for turn in row["turns"]]
+            if "turns" in row
+            else [Answered(row["answer"], row["correct"], row["reward"])]
+        )
+        return cls(row["task_id"], row["prompt"], tuple(turns), row["mode"], row.get("too_long", False))
 
 
 def grade(
@@ -39,41 +89,47 @@ def grade(
     seed: int,
     max_turns: int = 8,
 ) -> list[Graded]:
-    """Answer each task once, greedily (`mode="greedy"`) or by one draw at temperature 1 (`"sampled"`).
-
-    A task whose prompt does not fit the context counts as wrong, with an empty answer.
-    """
+    """Play each task once, greedily (`mode="greedy"`) or by one draw at temperature 1 (`"sampled"`)."""
     graded: list[Graded] = []
     temperature = 0.0 if mode == "greedy" else 1.0
     for start in range(0, len(tasks), BATCH):
         some = tasks[start : start + BATCH]
-        episodes = [environment.start(task, derive(seed, "evaluate", task.id)) for task in some]
+        episodes: list[Any] = [environment.start(task, derive(seed, "evaluate", task.id)) for task in some]
         prompts = [policy.encode(episode.prompt) for episode in episodes]
-        rewards, correct, answers = [0.0] * len(some), [False] * len(some), [""] * len(some)
-        going = [i for i in range(len(some)) if len(prompts[i]) + max_tokens <= policy.context]
+        rests: list[list[int]] = [[] for _ in some]
+        turns: list[list[Answered]] = [[] for _ in some]
+
+        def limit(i: int, episodes: list[Any] = episodes) -> int:
+            return getattr(episodes[i], "max_tokens", None) or max_tokens
+
+        going = list(range(len(some)))
+        too_long: set[int] = set()
         for turn in range(max_turns):
+            cut = {i for i in going if not policy.fits(len(prompts[i]), len(rests[i]) + limit(i))}
+            too_long |= cut
+            going = [i for i in going if i not in cut]
+            if not going:
+                break
             samples = policy.sample(
                 [prompts[i] for i in going],
-                max_tokens=max_tokens,
+                max_tokens=max(map(limit, going)),
                 temperature=temperature,
                 seed=derive(seed, mode, start, turn),
+                prefixes=[rests[i] for i in going],
             )
             still = []
             for i, sample in zip(going, samples, strict=True):
-                answers[i] = policy.decode(sample.token_ids)
-                step = episodes[i].step(answers[i])
-                rewards[i] += float(step.reward)
-                correct[i] = step.correct
-                observation = policy.tokenizer(step.observation or "", add_special_tokens=False)["input_ids"]
-                prompts[i] = [*prompts[i], *sample.token_ids, *observation]
-                if not step.done and len(prompts[i]) + max_tokens <= policy.context:
+                ids = sample.token_ids[: limit(i)]
+                action, latent = policy.decode(ids), getattr(episodes[i], "latent", False)
+                step = episodes[i].step(action)
+                turns[i].append(Answered(action, step.correct and not latent, float(step.reward), latent))
+                if not step.done:
+                    rests[i] += [*ids, *observe(policy, step.observation)]
                     still.append(i)
             going = still
-            if not going:
-                break
         graded += [
-            Graded(task.id, episode.prompt, answer, right, reward, mode)
-            for task, episode, answer, right, reward in zip(some, episodes, answers, correct, rewards, strict=True)
+            Graded(task.id, episode.prompt, tuple(said), mode, i in too_long)
+            for i, (task, episode, said) in enumerate(zip(some, episodes, turns, strict=True))
         ]
     return graded
 

@@ -1,11 +1,14 @@
 """The settings of a post-training recipe, section by section as they stand in the TOML file."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
 
 from gnomon.config import Settings
+
+STAGED = ("objective", "sampling", "train")  # the sections that a stage may change
+NonNegative = Annotated[float, Field(ge=0)]
 
 
 class TaskSettings(pydantic.BaseModel):
@@ -41,10 +44,44 @@ class WarmStartSettings(Settings):
     checkpoint_every: int = Field(500, ge=1)
 
 
-class ObjectiveSettings(Settings):
-    """`[objective]`: which loss, and how rewards become credit."""
+class AttemptsSettings(Settings):
+    """`[attempts]`: the task is attempted `count` times, with `instruction` read between two attempts (SCoRe).
 
-    name: Literal["trajectory_balance", "policy_gradient", "weighted_nll"] = "trajectory_balance"
+    `trained` attempts are played in training (all by default; 1 is single-turn training), while `count` are graded.
+    `offline_first_attempts` is the share of tasks whose first attempts are not drawn anew but taken from the replay, to
+    be read and not trained on (SCoRe, section 5.3). `binary` makes a graded reward a verdict.
+    """
+
+    count: int = Field(2, ge=2)
+    instruction: str | None = None
+    trained: int | None = Field(None, ge=1)
+    offline_first_attempts: float = Field(0.0, ge=0, lt=1)
+    binary: bool = False
+
+
+class LatentSettings(Settings):
+    """`[latent]`: a free sequence of at most `max_tokens` tokens, then `separator`, before the answer (warmups).
+
+    `dropped` and `filler` are those of `gnomon.tasks.Latent`. At test time `n_warmups` warmups are tried, and the
+    answer they make likeliest together is given.
+    """
+
+    max_tokens: int = Field(8, ge=1)
+    separator: str = Field("|", min_length=1)
+    filler: str = Field(".", min_length=1)
+    dropped: float = Field(0.5, ge=0, le=1)
+    n_warmups: int = Field(1, ge=1)
+
+
+class ObjectiveSettings(Settings):
+    """`[objective]`: which loss, and how rewards become credit.
+
+    `kl` is one coefficient or one for each turn; it is added to every objective. `keep` says which trajectories
+    `weighted_nll` learns from: `all`; those `rewarded` at least `reward_threshold`; those whose last attempt `fixed` a
+    wrong first one (STaR D, Pair-SFT D); or those that `end_right` (D+).
+    """
+
+    name: Literal["trajectory_balance", "policy_gradient", "weighted_nll", "latent_marginal"] = "trajectory_balance"
     # trajectory balance
     beta: float = Field(0.2, gt=0)
     beta_end: float | None = Field(None, gt=0)
@@ -54,25 +91,44 @@ class ObjectiveSettings(Settings):
     baseline: Literal["none", "group_mean", "leave_one_out", "group_norm"] = "leave_one_out"
     clip: float | tuple[float, float] | None = None
     aggregate: Literal["sequence", "token"] = "sequence"
-    kl: float = Field(0.0, ge=0)
+    kl: NonNegative | tuple[NonNegative, ...] = 0.0
     kl_estimator: Literal["exact", "k2"] = "exact"
     shaping: float = 0.0
     turn_weights: tuple[float, ...] | None = None
     gamma: float = Field(0.0, ge=0, le=1)
     # weighted likelihood
+    keep: Literal["all", "rewarded", "fixed", "end_right"] = "rewarded"
     reward_threshold: float = 1.0
+    # latent marginal
+    estimator: Literal["marginal", "snis", "elbo"] = "marginal"
+    tau: float = Field(1.0, gt=0)
 
     @property
     def needs_groups(self) -> bool:
         """Whether a group of one carries no signal at all under this objective."""
-        return self.name == "trajectory_balance" or (self.name == "policy_gradient" and self.baseline != "none")
+        by_baseline = self.name == "policy_gradient" and self.baseline != "none"
+        return by_baseline or self.name in ("trajectory_balance", "latent_marginal")
+
+    def kl_of(self, turn: int) -> float:
+        """The KL coefficient of a turn (from 0); the last one given holds for all later turns."""
+        if isinstance(self.kl, tuple):
+            return self.kl[min(turn, len(self.kl) - 1)] if self.kl else 0.0
+        return self.kl
 
 
 class SamplingSettings(Settings):
-    """`[sampling]`: how many responses are drawn, and how."""
+    """`[sampling]`: how many responses are drawn, and how.
+
+    `samples` first actions are drawn for each of `prompts` tasks, and each is continued `branches` times where the
+    episode goes on: the baseline of later turns is then taken among continuations of the same first action. `answer`
+    says who writes what is graded: the `policy`; a `teacher` (the demonstration: supervised training, and the target of
+    warmups); or `paired`, where the first attempt is the policy's and later ones a right answer of the same group.
+    """
 
     prompts: int = Field(32, ge=1)
     samples: int = Field(8, ge=1)
+    branches: int = Field(1, ge=1)
+    answer: Literal["policy", "teacher", "paired"] = "policy"
     temperature: float = Field(1.0, gt=0)
     max_tokens: int = Field(8, ge=1)
     max_turns: int = Field(8, ge=1)
@@ -91,7 +147,7 @@ class ReplaySettings(Settings):
 class TrainSettings(Settings):
     """`[train]`: the trainer's updates."""
 
-    steps: int = Field(128, ge=1)
+    steps: int = Field(128, ge=0)
     learning_rate: float = Field(2e-4, gt=0)
     warmup: int = Field(5, ge=0)
     schedule: Literal["constant", "cosine"] = "constant"
@@ -129,6 +185,19 @@ class ControlSettings(Settings):
     supervised: bool = False
 
 
+class StageSettings(Settings):
+    """`[[stages]]`: a part of the run with settings of its own, put over those of the whole recipe.
+
+    `share` of `train.steps` falls to it, in proportion to the other stages' shares.
+    """
+
+    name: str
+    share: float = Field(1.0, gt=0)
+    objective: dict[str, Any] = Field({})
+    sampling: dict[str, Any] = Field({})
+    train: dict[str, Any] = Field({})
+
+
 class Recipe(Settings):
     """A post-training recipe: everything that decides what a run does."""
 
@@ -137,6 +206,8 @@ class Recipe(Settings):
     seed: int = Field(0, ge=0)
     trackers: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()
     task: TaskSettings
+    attempts: AttemptsSettings | None = None
+    latent: LatentSettings | None = None
     model: ModelSettings = ModelSettings()
     warm_start: WarmStartSettings = WarmStartSettings()
     objective: ObjectiveSettings = ObjectiveSettings()
@@ -146,6 +217,7 @@ class Recipe(Settings):
     engine: EngineSettings = EngineSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     control: ControlSettings = ControlSettings()
+    stages: tuple[StageSettings, ...] = ()
 
     @pydantic.field_validator("sampling")
     @classmethod
@@ -176,12 +248,100 @@ class Recipe(Settings):
             )
         return engine
 
-    def environment(self) -> Any:
-        """The task's environment, built from its settings."""
+    @pydantic.field_validator("latent")
+    @classmethod
+    def _one_wrapper(cls, latent: LatentSettings | None, info: pydantic.ValidationInfo) -> LatentSettings | None:
+        if latent is not None and info.data.get("attempts") is not None:
+            raise ValueError("a task is either attempted several times or answered after a warmup; leave one out.")
+        return latent
+
+    @pydantic.field_validator("stages")
+    @classmethod
+    def _stages_are_recipes(
+        cls, stages: tuple[StageSettings, ...], info: pydantic.ValidationInfo
+    ) -> tuple[StageSettings, ...]:
+        for number, stage in enumerate(stages):
+            values = {key: value.model_dump() for key, value in info.data.items() if isinstance(value, Settings)}
+            merged = {
+                section: {**values[section], **getattr(stage, section)} for section in STAGED if section in values
+            }
+            try:
+                cls.model_validate({**values, **merged, "task": {"name": "any"}})
+            except pydantic.ValidationError as fault:
+                error = fault.errors(include_url=False)[0]
+                key = ".".join(str(part) for part in error["loc"])
+                message = error["msg"].removeprefix("Value error, ")
+                raise ValueError(f"stages[{number}] ({stage.name}): {key}: {message}") from fault
+        return stages
+
+    @pydantic.model_validator(mode="after")
+    def _answers_fit_the_task(self) -> "Recipe":
+        for name, stage in self.parts():
+            where = f" (stage {name})" if self.stages else ""
+            if stage.objective.name == "latent_marginal" and (
+                self.latent is None or stage.sampling.answer != "teacher"
+            ):
+                raise ValueError(
+                    f"objective.name = 'latent_marginal'{where} needs a [latent] section and sampling.answer ="
+                    " 'teacher': it asks how likely a warmup makes the known answer."
+                )
+            if stage.sampling.answer == "paired" and self.attempts is None:
+                raise ValueError(f"sampling.answer = 'paired'{where} needs an [attempts] section.")
+            if stage.sampling.branches > 1 and self.attempts is None:
+                raise ValueError(f"sampling.branches{where} needs an [attempts] section: nothing follows one action.")
+        if self.attempts is not None and self.attempts.trained is not None:
+            trained, count = self.attempts.trained, self.attempts.count
+            if trained not in (1, count):
+                raise ValueError(f"attempts.trained = {trained} should be 1 or attempts.count = {count}.")
+        return self
+
+    def parts(self) -> list[tuple[str, "Recipe"]]:
+        """The stages by name, each as a recipe without stages of its own, whose steps add up to `train.steps`."""
+        if not self.stages:
+            return [("rl", self)]
+        whole = sum(stage.share for stage in self.stages)
+        found, done, behind = [], 0.0, 0
+        for stage in self.stages:
+            done += stage.share
+            until = round(self.train.steps * done / whole)
+            sections = {
+                section: {**getattr(self, section).model_dump(), **getattr(stage, section)} for section in STAGED
+            }
+            sections["train"]["steps"] = until - behind
+            values = {name: getattr(self, name) for name in type(self).model_fields}
+            found.append((stage.name, Recipe.model_validate({**values, **sections, "stages": ()})))
+            behind = until
+        return found
+
+    def environment(self, *, training: bool = False) -> Any:
+        """The task's environment, built from its settings and wrapped as `[attempts]` or `[latent]` say.
+
+        With `training` it is the one that is trained in: a single attempt where `attempts.trained` is 1.
+        """
         from gnomon import tasks
 
         settings = dict(self.task.model_extra or {})
-        return tasks.get(self.task.name, **settings)
+        environment = tasks.get(self.task.name, **settings)
+        if self.attempts is not None:
+            if self.attempts.binary:
+                environment = tasks.Binary(environment)
+            if training and self.attempts.trained == 1:
+                return environment
+            chosen = {} if self.attempts.instruction is None else {"instruction": self.attempts.instruction}
+            return tasks.TwoAttempt(environment, attempts=self.attempts.count, **chosen)
+        if self.latent is not None:
+            latent = self.latent
+            return tasks.Latent(environment, latent.max_tokens, latent.separator, latent.filler, latent.dropped)
+        return environment
+
+    def base(self) -> dict[str, Any]:
+        """Everything that decides the policy a run starts from and how it is graded: runs alike in it may share it."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        kept = ("seed", "task", "attempts", "latent", "model", "warm_start", "evaluation")
+        base = {name: values[name] for name in kept if name in values}
+        for name in ("trained", "offline_first_attempts"):
+            base.get("attempts", {}).pop(name, None)
+        return {**base, "max_tokens": self.sampling.max_tokens, "max_turns": self.sampling.max_turns}
 
     @property
     def batches_ahead(self) -> int:

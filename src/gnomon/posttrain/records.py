@@ -6,7 +6,7 @@ inferred from a token id.
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from gnomon.errors import UserError
 from gnomon.tasks.environment import Task
@@ -23,6 +23,8 @@ class Turn:
     `behaviour_log_probs` are those of the distribution that was sampled from (temperature included);
     `reference_log_probs`, where there, those of the fixed reference at the same temperature. `policy_version` is the
     number of updates behind the weights that drew the action. `latent` marks an action that is not graded itself.
+    `origin` says who wrote the action: the `policy` for this trajectory; the policy for an earlier one (`replay`: it is
+    read, not trained on); or a `teacher`, who writes it with certainty, so that its behaviour log-probabilities are 0.
     """
 
     prompt_ids: tuple[int, ...]
@@ -35,6 +37,7 @@ class Turn:
     components: dict[str, float] = field(default_factory=dict)
     latent: bool = False
     reference_log_probs: tuple[float, ...] | None = None
+    origin: Literal["policy", "replay", "teacher"] = "policy"
 
     def __post_init__(self) -> None:
         if len(self.behaviour_log_probs) != len(self.action_ids):
@@ -69,8 +72,25 @@ class Trajectory:
 
     @property
     def policy_version(self) -> int:
-        """The version behind the oldest action."""
-        return min(turn.policy_version for turn in self.turns)
+        """The version behind the oldest action that is trained on."""
+        return min(turn.policy_version for turn in self.turns if turn.origin != "replay")
+
+    @property
+    def prompt_ids(self) -> tuple[int, ...]:
+        """The first prompt."""
+        return self.turns[0].prompt_ids
+
+    @property
+    def rest_ids(self) -> tuple[int, ...]:
+        """Everything after the first prompt: actions, and what was read between them."""
+        last = self.turns[-1]
+        return last.prompt_ids[len(self.prompt_ids) :] + last.action_ids
+
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """Where each turn's action begins and ends in `rest_ids`."""
+        starts = [len(turn.prompt_ids) - len(self.prompt_ids) for turn in self.turns]
+        return tuple((start, start + len(turn.action_ids)) for start, turn in zip(starts, self.turns, strict=True))
 
     @property
     def action_ids(self) -> tuple[tuple[int, ...], ...]:

@@ -33,8 +33,10 @@ class Batch:
 class Replay:
     """Bounded store of groups. Not thread-safe: the trainer's process owns it."""
 
-    def __init__(self, settings: ReplaySettings, *, max_staleness: int | None = None) -> None:
+    def __init__(self, settings: ReplaySettings, *, max_staleness: int | None = None, remember: bool = False) -> None:
+        """With `remember`, memory is filled even where batches draw nothing from it: somebody else does."""
         self.settings = settings
+        self.remembers = remember or settings.recency < 1
         self.max_staleness = max_staleness
         self.fresh: deque[Group] = deque()
         # Task ids from the least to the most recently visited; responses likewise within a task.
@@ -92,11 +94,20 @@ class Replay:
         rng = np.random.default_rng(seed)
         fresh = [self.fresh.popleft() for _ in range(self.fresh_needed(prompts, version))]
         again = self._draw_again(prompts - len(fresh), samples, version, rng)
-        if self.settings.recency < 1:
+        if self.remembers:
             for group in fresh:
                 for trajectory in group:
                     self.remember(trajectory)
         return Batch((*fresh, *again), fresh=len(fresh), replayed=len(again))
+
+    def some_tasks(self, count: int, rng: np.random.Generator) -> list[str]:
+        """`count` distinct tasks of the memory (all where it has fewer), drawn with equal chances."""
+        known = list(self.memory)
+        return [known[i] for i in rng.permutation(len(known))[:count]]
+
+    def responses(self, task: str) -> list[Trajectory]:
+        """The responses in memory to a task, the least recently seen first."""
+        return list(self.memory.get(task, {}).values())
 
     def _repeatable(self, version: int) -> dict[str, list[Trajectory]]:
         """Per task the responses young enough to use, for the tasks that have two or more."""

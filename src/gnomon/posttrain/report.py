@@ -24,7 +24,7 @@ def write_report(run: Run) -> Path:
         report.sentence("This run has not finished; the curves show how far it came. --resume goes on with it.")
     else:
         _headline(report, summary)
-    learned = [row for row in rows if row.get("stage") == "rl"]
+    learned = [row for row in rows if row["stage"] not in ("warm_start", "control")]
     _accuracy_figure(report, settings, summary, learned)
     if learned:
         _curves(report, learned)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gnomon.errors import UserError
+from gnomon.posttrain.evaluation import Graded
 from gnomon.posttrain.recipe import Recipe
 from gnomon.runs import Run
 from gnomon.tasks.environment import Environment, Task
@@ -29,6 +30,7 @@ def rescore(run: Run) -> tuple[int, list[Difference]]:
     """
     recipe = Recipe.model_validate(run.settings)
     environment: Environment = recipe.environment()
+    trained_in: Environment = recipe.environment(training=True)
     if not environment.pure:
         raise UserError(
             f"The environment {recipe.task.name!r} is not pure: its reward depends on more than task and text, so"
@@ -38,18 +40,15 @@ def rescore(run: Run) -> tuple[int, list[Difference]]:
     differences: list[Difference] = []
     rows = run.trajectories()
     for row in rows:
-        rewards = _play(environment, _task(tasks, row["task_id"]), row["seed"], [t["action"] for t in row["turns"]])
+        rewards = _play(trained_in, _task(tasks, row["task_id"]), row["seed"], [t["action"] for t in row["turns"]])
         for turn, rescored in zip(row["turns"], rewards, strict=True):
             _compare(differences, "trajectories.jsonl", row, turn["reward"], rescored)
     graded = run.evaluations()
     for row in graded:
-        _compare(
-            differences,
-            "eval.jsonl",
-            row,
-            row["reward"],
-            _play(environment, _task(tasks, row["task_id"]), 0, [row["answer"]])[0],
-        )
+        said = Graded.from_row(row).turns
+        rewards = _play(environment, _task(tasks, row["task_id"]), 0, [turn.action for turn in said])
+        for turn, rescored in zip(said, rewards, strict=True):
+            _compare(differences, "eval.jsonl", row, turn.reward, rescored)
     return len(rows) + len(graded), differences
 
 

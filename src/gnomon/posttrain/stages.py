@@ -1,10 +1,11 @@
-"""A post-training run from start to report: warm start, grading, reinforcement learning, grading, control.
+"""A post-training run from start to report: warm start, grading, the recipe's stages, grading, control.
 
 Each stage ends in a checkpoint, and a run that was killed goes on from its last one. Steps count the optimiser
 updates of the whole run, so warm start and reinforcement learning never share a number.
 """
 
 import json
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -17,24 +18,35 @@ from gnomon.errors import UserError
 from gnomon.models import training
 from gnomon.models.policy import Policy
 from gnomon.posttrain import evaluation
+from gnomon.posttrain.attempts import attempt_figures
 from gnomon.posttrain.engine import Engine
 from gnomon.posttrain.progress import Progress
 from gnomon.posttrain.recipe import Recipe
+from gnomon.posttrain.searcher import Rollout
 from gnomon.posttrain.trainer import Trainer
 from gnomon.posttrain.warm_start import initial_policy, supervised_control, warm_start
 from gnomon.runs import Run
 from gnomon.runs.files import write_atomic
 from gnomon.seeds import derive
 from gnomon.stats import Estimate
-from gnomon.stats.intervals import paired_difference
+from gnomon.stats.intervals import paired_difference, wilson
 
+PREFLIGHT = 128  # training tasks on which the base's second attempts are looked at before anything is trained
 EXAMPLES = 12  # trajectories kept per update, and problems shown side by side in the report
 
 
-def run_recipe(recipe: Recipe, *, out: Path | None, resume: bool = False, progress: Progress | None = None) -> Run:
+def run_recipe(
+    recipe: Recipe,
+    *,
+    out: Path | None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    start_of: Run | None = None,
+) -> Run:
     """Carry out `recipe` in the run folder `out` (a new one below `runs/` where None) and return the finished run.
 
-    With `resume` an interrupted run in `out` is continued; its settings must be these.
+    With `resume` an interrupted run in `out` is continued; its settings must be these. `start_of` is a run whose recipe
+    has the same `base`: its warm start, and how that was graded, are taken over instead of made again.
     """
     environment = recipe.environment()
     _check_splits(environment, recipe)
@@ -57,7 +69,7 @@ def run_recipe(recipe: Recipe, *, out: Path | None, resume: bool = False, progre
             seed=recipe.seed,
             outlets=recipe.trackers,
         )
-    job = _Job(recipe, environment, policy, run, workers, progress or Progress())
+    job = _Job(recipe, environment, policy, run, workers, progress or Progress(), start_of)
     try:
         job.carry_out()
     except KeyboardInterrupt:
@@ -92,7 +104,14 @@ class _Job:
     """One run under way."""
 
     def __init__(
-        self, recipe: Recipe, environment: Any, policy: Policy, run: Run, workers: Executor, progress: Progress
+        self,
+        recipe: Recipe,
+        environment: Any,
+        policy: Policy,
+        run: Run,
+        workers: Executor,
+        progress: Progress,
+        start_of: Run | None,
     ) -> None:
         self.recipe = recipe
         self.environment = environment
@@ -100,10 +119,12 @@ class _Job:
         self.run = run
         self.workers = workers
         self.progress = progress
+        self.start_of = start_of
         self.interrupted = False
         self.warm_steps = recipe.warm_start.steps
         self.state: dict[str, Any] = {
             "stage": "warm_start",
+            "part": 0,  # which of the recipe's stages is under way
             "step": 0,
             "engine": None,
             "warm_cpu_seconds": 0.0,
@@ -117,10 +138,12 @@ class _Job:
             run.rewind(found[0])
         else:
             run.rewind(-1)
+            if self.start_of is not None:
+                self._take_over(self.start_of)
         run.pinned.add(self.warm_steps)
         with self._interruptible(), self.progress, self.workers:
-            engine = Engine(recipe, self.workers, len(self.environment.tasks("train")))
-            if self.state["stage"] in ("warm_start", "rl"):
+            engine = Engine(recipe, self.workers, self.environment.tasks("train"))
+            if self.state["stage"] in ("warm_start", "rl") and recipe.train.steps:
                 engine.launch(self.policy.weights())
             if self.state["stage"] == "warm_start":
                 self._warm_start()
@@ -160,41 +183,123 @@ class _Job:
                     self._save(done, optimizer)
                     self._stop_if_interrupted()
         self._grade("before", self.warm_steps)
-        self.state.update(stage="rl", step=0)
+        self.state.update(stage="rl", part=0, step=0)
         self._save(self.warm_steps, None)
 
+    def _take_over(self, other: Run) -> None:
+        """Begin where another run's warm start ended: with its policy, its curve and its grades."""
+        theirs = other.path / "checkpoints" / str(self.warm_steps)
+        self.run.pinned.add(self.warm_steps)
+        for row in other.metrics():
+            if row["stage"] == "warm_start":
+                self.run.log(**{key: value for key, value in row.items() if key != "time"})
+        self.run.log_evaluation(row for row in other.evaluations() if row["stage"] == "before")
+        with self.run.checkpoint(self.warm_steps) as folder:
+            shutil.copytree(theirs, folder, dirs_exist_ok=True)
+        self.state = json.loads((theirs / "state.json").read_text())
+
     def _reinforce(self, engine: Engine) -> None:
-        recipe, first = self.recipe, self.state["step"]
+        recipe = self.recipe
         start = self.run.path / "checkpoints" / str(self.warm_steps) / "policy"
         reference = Policy.load(start, dtype=recipe.model.dtype)
         self.policy = Policy.load(start, dtype=recipe.model.dtype)
-        trainer = Trainer(recipe, self.policy, reference)
-        if first:
-            folder = self._load(self.warm_steps + first, trainer.optimizer)
+        if self.state["step"] == 0:
+            self._preflight()
+        else:
+            folder = self.run.path / "checkpoints" / str(self.warm_steps + self.state["step"])
+            self.policy.load_weights(Policy.load(folder / "policy", dtype=recipe.model.dtype).weights())
             engine.restore(self.state["engine"], folder / "replay.jsonl")
-            trainer.skipped = engine.counters.skipped_updates
         validation = evaluation.held_out(self.environment, "validation", recipe.evaluation.n_curve)
-        with self.progress.stage("post-training", recipe.train.steps, first) as show:
-            for step, metrics in engine.updates(trainer, start, first):
-                done = self.warm_steps + step
-                if step % recipe.train.evaluate_every == 0 and validation:
-                    graded = self._answers(validation, "greedy")
-                    metrics["validation_accuracy"] = sum(g.correct for g in graded) / len(graded)
-                    metrics["validation_reward"] = sum(g.reward for g in graded) / len(graded)
-                self.run.log(done, stage="rl", **metrics)
-                self._keep_examples(engine, done)
-                show(step, _status(metrics))
-                boundary = step % recipe.train.sync_every == 0
-                due = step % recipe.train.checkpoint_every == 0 and step < recipe.train.steps
-                if boundary and (due or (self.interrupted and step < recipe.train.steps)):
-                    self.state.update(step=step, engine=engine.state())
-                    self._save(done, trainer.optimizer, engine)
-                    self._stop_if_interrupted()
+        behind = 0
+        for part, (name, stage) in enumerate(recipe.parts()):
+            if part >= self.state["part"]:
+                self._stage(engine, part, name, stage, start, reference, behind, validation)
+            behind += stage.train.steps
         done = self.warm_steps + recipe.train.steps
         self._grade("after", done)
         self.state.update(stage="after", step=recipe.train.steps, engine=engine.state())
-        self._save(done, None)
+        if recipe.train.steps:
+            self._save(done, None)
         self._stop_if_interrupted()
+
+    def _stage(
+        self,
+        engine: Engine,
+        part: int,
+        name: str,
+        stage: Recipe,
+        start: Path,
+        reference: Policy,
+        first: int,
+        validation: Any,
+    ) -> None:
+        """The updates of one of the recipe's stages, `first` of the others' being behind it."""
+        train = stage.train
+        trainer = Trainer(stage, self.policy, reference)
+        trainer.skipped = engine.counters.skipped_updates
+        done = self.state["step"] - first
+        if done:
+            folder = self.run.path / "checkpoints" / str(self.warm_steps + self.state["step"])
+            training.load_optimizer(trainer.optimizer, folder / "optimizer.safetensors")
+        label = "post-training" if name == "rl" else f"stage {name}"
+        with self.progress.stage(label, train.steps, done) as show:
+            for step, metrics in engine.updates(trainer, start, part, first, done):
+                here, whole = step - first, self.warm_steps + step
+                if here % train.evaluate_every == 0 and validation:
+                    metrics |= self._validate(validation)
+                self.run.log(whole, stage=name, **metrics)
+                self._keep_examples(engine, whole)
+                show(here, _status(metrics))
+                boundary = here % train.sync_every == 0
+                due = here % train.checkpoint_every == 0 and here < train.steps
+                if boundary and (due or (self.interrupted and here < train.steps)):
+                    self.state.update(step=step, engine=engine.state())
+                    self._save(whole, trainer.optimizer, engine)
+                    self._stop_if_interrupted()
+        if part + 1 < len(self.recipe.parts()):
+            self.state.update(part=part + 1, step=first + train.steps, engine=engine.state())
+            self.run.pinned.add(self.warm_steps + first + train.steps)
+            self._save(self.warm_steps + first + train.steps, None, engine)
+            self._stop_if_interrupted()
+
+    def _validate(self, validation: Any) -> dict[str, float]:
+        graded = self._answers(validation, "greedy")
+        figures = {
+            "validation_accuracy": sum(g.correct for g in graded) / len(graded),
+            "validation_reward": sum(g.reward for g in graded) / len(graded),
+        }
+        if self.recipe.attempts is not None:
+            tries = attempt_figures(graded, attempts=self.recipe.attempts.count)
+            named = ("t1", "delta", "i_to_c", "c_to_i", "unchanged")
+            figures |= {f"validation_{name}": float(tries[name].value or 0.0) for name in named}
+        return figures
+
+    def _preflight(self) -> None:
+        """Refuse to begin where a second attempt never mends a first one: there would be nothing to reinforce."""
+        recipe = self.recipe
+        stages = [stage for _, stage in recipe.parts()]
+        if recipe.attempts is None or recipe.attempts.trained == 1 or not recipe.train.steps:
+            return
+        if all(stage.sampling.answer != "policy" for stage in stages):
+            return
+        rollout = Rollout(self.policy, self.environment, stages[0], 0)
+        tasks = self.environment.tasks("train")[:PREFLIGHT]
+        groups = rollout.groups(tasks, 0, derive(recipe.seed, "preflight"))
+        tries = [t for group in groups for t in group]
+        wrong = [t for t in tries if t.turns[0].reward < 1]
+        fixed = sum(t.turns[-1].reward >= 1 for t in wrong)
+        rate = wilson(fixed, len(wrong))
+        self.state["preflight"] = {
+            "fix_rate": rate.to_dict(),
+            "right_first": wilson(len(tries) - len(wrong), len(tries)).to_dict(),
+        }
+        if wrong and fixed == 0:
+            raise UserError(
+                f"The base never mended one of {len(wrong)} wrong first attempts on training tasks (sampled at"
+                f" temperature {stages[0].sampling.temperature:g}), so there is nothing to reinforce. A longer warm"
+                " start (warm_start.steps), easier tasks or a higher sampling.temperature would give it something."
+            )
+        self.progress.say(f"before training, sampled: {fixed} of {len(wrong)} wrong first attempts are mended")
 
     def _control(self) -> None:
         """Supervised training alone, from the same start, for the CPU time that post-training took."""
@@ -317,8 +422,7 @@ def summarise(run: Run, recipe: Recipe, state: dict[str, Any]) -> dict[str, Any]
     rows = run.evaluations()
     graded: dict[tuple[str, str], list[evaluation.Graded]] = {}
     for row in rows:
-        item = evaluation.Graded(**{k: row[k] for k in evaluation.Graded.__dataclass_fields__})
-        graded.setdefault((row["stage"], row["mode"]), []).append(item)
+        graded.setdefault((row["stage"], row["mode"]), []).append(evaluation.Graded.from_row(row))
 
     def compare(earlier: str, later: str, mode: str = "greedy") -> dict[str, Any]:
         return paired_difference(
@@ -360,12 +464,19 @@ def summarise(run: Run, recipe: Recipe, state: dict[str, Any]) -> dict[str, Any]
         "searcher_idle": counters.searcher_waited / max(1e-9, counters.searcher_busy + counters.searcher_waited),
         "publish_share": counters.publish_seconds / seconds if seconds else None,
         "no_signal": counters.no_signal_groups / max(1, counters.groups),
+        "stages": {name: stage.train.steps for name, stage in recipe.parts()},
+        "evaluation_too_long": sum(g.too_long for g in graded["after", "greedy"]),
         "faults": counters.faults,
         "too_long": counters.too_long,
         "restarts": counters.restarts,
         "skipped_updates": counters.skipped_updates,
         "dropped_stale": sum(state["engine"]["dropped_stale"].values()),
     }
+    if recipe.attempts is not None:
+        for stage in ("before", "after"):
+            figures = attempt_figures(graded[stage, "greedy"], attempts=recipe.attempts.count, seed=recipe.seed)
+            summary[f"attempts_{stage}"] = {name: figure.to_dict() for name, figure in figures.items()}
+        summary["preflight"] = state.get("preflight")
     if ("control", "greedy") in graded:
         summary["accuracy_control"] = figure(accuracy, "control")
         summary["sampled_accuracy_control"] = figure(accuracy, "control", "sampled")

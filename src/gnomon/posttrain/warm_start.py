@@ -13,10 +13,11 @@ from gnomon.models import training
 from gnomon.models.policy import Policy
 from gnomon.posttrain.objectives import weighted_nll
 from gnomon.posttrain.recipe import Recipe
+from gnomon.posttrain.searcher import observe
 from gnomon.seeds import derive
-from gnomon.tasks.environment import Environment, Task
+from gnomon.tasks.environment import Environment, Task, demonstrated
 
-Batch = tuple[list[list[int]], list[list[int]]]
+Batch = tuple[list[list[int]], list[list[int]], list[list[bool]]]
 
 
 def initial_policy(recipe: Recipe, environment: Environment) -> Policy:
@@ -37,7 +38,7 @@ def initial_policy(recipe: Recipe, environment: Environment) -> Policy:
         texts = (
             text
             for task in environment.tasks("train")[:20_000]
-            for text in (environment.start(task, 0).prompt, environment.demonstration(task, 0))
+            for text in (environment.start(task, 0).prompt, *demonstrated(environment, task, 0))
         )
         tokenizer = tokenizers.bpe_tokenizer(texts, settings.vocabulary)
     make = build.decoder if settings.kind == "decoder" else build.encoder_decoder
@@ -72,31 +73,43 @@ class Demonstrations:
                 self.order = np.random.default_rng(derive(self.seed, epoch)).permutation(len(self.tasks))
                 self.epoch = epoch
             chosen.append((epoch, int(self.order[place])))
-        prompts = [self.policy.encode(self.environment.start(self.tasks[i], 0).prompt) for _, i in chosen]
-        texts = [self.environment.demonstration(self.tasks[i], derive(self.seed, "teacher", e)) for e, i in chosen]
-        ids = self.policy.tokenizer(texts, add_special_tokens=False)["input_ids"]
-        actions = [[*row, self.policy.eos] for row in ids]
-        kept = [
-            (prompt, action)
-            for prompt, action in zip(prompts, actions, strict=True)
-            if len(prompt) + len(action) <= self.policy.context
-        ]
+        rows = [self._played(self.tasks[i], derive(self.seed, "teacher", epoch)) for epoch, i in chosen]
+        kept = [row for row in rows if self.policy.fits(len(row[0]), len(row[1]))]
         if not kept:
             raise UserError(
                 f"None of the demonstrations fits the model's context of {self.policy.context} tokens;"
                 " a larger model.context would hold them."
             )
-        return [prompt for prompt, _ in kept], [action for _, action in kept]
+        prompts, rests, own = zip(*kept, strict=True)
+        return list(prompts), list(rests), list(own)
+
+    def _played(self, task: Task, seed: int) -> tuple[list[int], list[int], list[bool]]:
+        """The first prompt, everything after it, and which of its tokens are the teacher's."""
+        episode = self.environment.start(task, 0)
+        prompt, rest, own = self.policy.encode(episode.prompt), list[int](), list[bool]()
+        actions = demonstrated(self.environment, task, seed)
+        for place, text in enumerate(actions):
+            limit = getattr(episode, "max_tokens", None)
+            ids = self.policy.encode_action(text)[:limit]
+            rest += ids
+            own += [True] * len(ids)
+            if place + 1 < len(actions):
+                read = observe(self.policy, episode.step(text).observation)
+                rest += read
+                own += [False] * len(read)
+        return prompt, rest, own
 
 
 def supervised_loss(policy: Policy) -> Callable[[Batch], Tensor]:
     """Mean negative log-likelihood per demonstration token."""
 
     def loss(batch: Batch) -> Tensor:
-        scored = policy.score(*batch)
-        weights = torch.ones(len(batch[0]), device=scored.mask.device)
-        value = weighted_nll(scored.log_probs, scored.mask, weights).value
-        return value * len(batch[0]) / scored.mask.sum()
+        prompts, rests, own = batch
+        scored = policy.score(prompts, rests)
+        width = scored.mask.shape[1]
+        mask = torch.tensor([[*row, *([False] * (width - len(row)))] for row in own], device=scored.mask.device)
+        value = weighted_nll(scored.log_probs, mask, torch.ones(len(own), device=mask.device)).value
+        return value * len(own) / mask.sum()
 
     return loss
 

@@ -23,6 +23,7 @@ class Add(Settings):
 
     name: ClassVar[str] = "add"
     pure: ClassVar[bool] = True
+    separator: ClassVar[str] = "="
     symbols: ClassVar[Sequence[str]] = tuple("0123456789+=")
 
     digits: int = Field(4, ge=1, le=30)

@@ -44,7 +44,11 @@ class Step:
 
 
 class Episode(Protocol):
-    """A task under way."""
+    """A task under way.
+
+    An episode may also have `max_tokens`, a bound on the next action's length (None: the recipe's), and `latent`, true
+    while the next action is one that is not graded itself.
+    """
 
     @property
     def prompt(self) -> str:
@@ -83,8 +87,17 @@ class Environment(Protocol):
         ...
 
     def demonstration(self, task: Task, seed: int) -> str:
-        """The text of a teacher's answer, for supervised training."""
+        """The text of a teacher's answer, for supervised training.
+
+        An environment whose episodes have several turns has `demonstrations` besides, one text for each turn.
+        """
         ...
+
+
+def demonstrated(environment: Environment, task: Task, seed: int) -> tuple[str, ...]:
+    """The teacher's action of every turn."""
+    several: Callable[[Task, int], Sequence[str]] | None = getattr(environment, "demonstrations", None)
+    return (environment.demonstration(task, seed),) if several is None else tuple(several(task, seed))
 
 
 @dataclass(frozen=True)

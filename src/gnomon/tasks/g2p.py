@@ -11,6 +11,7 @@ from pydantic import Field
 
 from gnomon import data
 from gnomon.config import Settings
+from gnomon.stats.edits import edit_distance
 from gnomon.tasks.environment import SingleTurn, Step, Task
 
 ENTRY = re.compile(r"([a-z']+)(?:\(\d+\))? (.+)")
@@ -25,6 +26,7 @@ class G2P(Settings):
 
     name: ClassVar[str] = "g2p"
     pure: ClassVar[bool] = True
+    separator: ClassVar[str] = ":"
 
     stress: bool = False
     shortest: int = Field(3, ge=1)
@@ -81,15 +83,3 @@ class G2P(Settings):
     def demonstration(self, task: Task, seed: int) -> str:
         """The dictionary's first pronunciation."""
         return " " + str(task.payload["phones"][0])
-
-
-def edit_distance(a: Sequence[str], b: Sequence[str]) -> int:
-    """Least number of insertions, deletions and substitutions from `a` to `b` (Levenshtein)."""
-    if a == b:
-        return 0
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, start=1):
-        diagonal, row[0] = row[0], i
-        for j, y in enumerate(b, start=1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (x != y))
-    return row[-1]

@@ -23,6 +23,7 @@ class GSM8K(Settings):
 
     name: ClassVar[str] = "gsm8k"
     pure: ClassVar[bool] = True
+    separator: ClassVar[str] = "####"
     symbols: ClassVar[None] = None
 
     n_validation: int = Field(500, ge=1)
@@ -68,6 +69,7 @@ class GSM8KEquations(Settings):
 
     name: ClassVar[str] = "gsm8k_equations"
     pure: ClassVar[bool] = True
+    separator: ClassVar[str] = "="
     symbols: ClassVar[Sequence[str]] = tuple("0123456789+-*/().=")
 
     longest: int = Field(12, ge=3, le=40)

@@ -19,6 +19,7 @@ class Multiply(Settings):
 
     name: ClassVar[str] = "multiply"
     pure: ClassVar[bool] = True
+    separator: ClassVar[str] = "="
     symbols: ClassVar[Sequence[str]] = tuple("0123456789*=")
 
     digits: tuple[int, int] = (3, 1)

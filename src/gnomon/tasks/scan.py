@@ -34,6 +34,7 @@ class Scan(Settings):
 
     name: ClassVar[str] = "scan"
     pure: ClassVar[bool] = True
+    separator: ClassVar[str] = " :"
     symbols: ClassVar[Sequence[str]] = tuple(f" {word}" for word in (*COMMANDS, *ACTIONS, ":"))
 
     variant: Literal["simple", "length", "addprim_jump"] = "simple"

@@ -16,6 +16,7 @@ class Sort(Settings):
 
     name: ClassVar[str] = "sort"
     pure: ClassVar[bool] = True
+    separator: ClassVar[str] = ":"
     symbols: ClassVar[Sequence[str]] = tuple("0123456789:")
 
     length: int = Field(8, ge=2, le=64)
