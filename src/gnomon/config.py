@@ -25,24 +25,47 @@ class Settings(pydantic.BaseModel):
 S = TypeVar("S", bound=Settings)
 
 
-def load(model: type[S], path: str | Path, overrides: Sequence[str] = ()) -> S:
+def load(model: type[S], path: str | Path, overrides: Sequence[str] = (), *, base: str | Path | None = None) -> S:
     """Read the recipe at `path` with `overrides` (`a.b=c`, values in TOML) and validate it as `model`.
 
-    Raises UserError naming file, line and key for anything that is not as `model` says.
+    A recipe with `extends = "other.toml"` (relative to itself) is laid over that one, table by table; `base` takes that
+    file's place. Raises UserError naming file, line and key for anything that is not as `model` says.
     """
-    file = Path(path)
+    values, texts = _read(Path(path), None if base is None else Path(base), ())
+    return validate(model, apply_overrides(values, overrides), texts=texts, overrides=overrides)
+
+
+def _read(file: Path, base: Path | None, seen: tuple[Path, ...]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """A recipe's values over those it extends, and the texts they come from, its own first."""
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         reason = "is a folder" if file.is_dir() else "could not be read"
         if not file.exists():
             reason = "does not exist"
-        raise UserError(f"The recipe {str(path)!r} {reason}; the path of a TOML file is expected.") from fault
+        raise UserError(f"The recipe {str(file)!r} {reason}; the path of a TOML file is expected.") from fault
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
-        raise UserError(f"{path}: this is not valid TOML: {fault}.") from fault
-    return validate(model, apply_overrides(values, overrides), source=str(path), text=text, overrides=overrides)
+        raise UserError(f"{file}: this is not valid TOML: {fault}.") from fault
+    extended = values.pop("extends", None)
+    if extended is None:
+        if base is not None:
+            raise UserError(f"{file} extends no other recipe, so none can take its place.")
+        return values, [(str(file), text)]
+    other = base if base is not None else file.parent / str(extended)
+    if file in seen:
+        raise UserError(f"{file}: extends = {extended!r} leads back to itself.")
+    below, texts = _read(other, None, (*seen, file))
+    return _merge(below, values), [(str(file), text), *texts]
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
 
 
 def apply_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
@@ -67,27 +90,30 @@ def validate(
     values: dict[str, Any],
     *,
     source: str = "settings",
-    text: str = "",
+    texts: Sequence[tuple[str, str]] = (),
     overrides: Sequence[str] = (),
 ) -> S:
-    """`values` as `model`; the first mistake is raised as a UserError that says where it stands."""
+    """`values` as `model`; the first mistake is raised as a UserError that says where it stands.
+
+    `texts` are the files the values come from, as (name, text); what is set in an earlier one counts.
+    """
     try:
         return model.model_validate(values)
     except pydantic.ValidationError as fault:
         error = fault.errors(include_url=False)[0]
         location = [str(part) for part in error["loc"] if not str(part).startswith("function-")]
-        raise UserError(_explain(model, error, location, source, text, overrides)) from fault
+        raise UserError(_explain(model, error, location, texts or [(source, "")], overrides)) from fault
 
 
 def _explain(
     model: type[Settings],
     error: Any,
     location: list[str],
-    source: str,
-    text: str,
+    texts: Sequence[tuple[str, str]],
     overrides: Sequence[str],
 ) -> str:
     key = ".".join(location)
+    source, text = max(texts, key=lambda named: _depth(named[1], location))
     if any(override.split("=")[0].strip() == key for override in overrides):
         where = f"--set {key}"
     else:
@@ -120,8 +146,17 @@ def _keys_at(model: type[Settings], path: list[str]) -> list[str]:
 
 def line_of(text: str, location: Sequence[str]) -> int | None:
     """The line (from 1) of a TOML text on which the key at `location` is set, its table's line failing that."""
+    return _nearest(text, location)[1]
+
+
+def _depth(text: str, location: Sequence[str]) -> int:
+    return _nearest(text, location)[0]
+
+
+def _nearest(text: str, location: Sequence[str]) -> tuple[int, int | None]:
+    """How many parts of the key at `location` are found in a TOML text, and the line of the last of them."""
     table: list[str] = []
-    best: tuple[int, int] | None = None
+    best: tuple[int, int | None] = (0, None)
     for number, line in enumerate(text.splitlines(), start=1):
         if header := re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?", line):
             table = [part.strip().strip("\"'") for part in header[1].split(".")]
@@ -130,9 +165,9 @@ def line_of(text: str, location: Sequence[str]) -> int | None:
             here = [*table, *(part.strip("\"'") for part in assignment[1].split("."))]
         else:
             continue
-        if here == list(location[: len(here)]) and (best is None or len(here) > best[0]):
+        if here == list(location[: len(here)]) and len(here) > best[0]:
             best = (len(here), number)
-    return best[1] if best else None
+    return best
 
 
 def _parse_value(raw: str) -> Any:

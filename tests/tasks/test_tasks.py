@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from gnomon import data, tasks
 from gnomon.errors import UserError
+from gnomon.stats.edits import edit_distance
 from gnomon.tasks.digits import column_arithmetic, digits_of, written
 from gnomon.tasks.environment import SingleTurn, Step, Task
 from gnomon.tasks.expressions import evaluate, number
-from gnomon.stats.edits import edit_distance
 from gnomon.tasks.testing import check_environment
 
 GENERATED = ("add", "countdown", "multiply", "sort")

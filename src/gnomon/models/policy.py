@@ -70,6 +70,13 @@ class Policy:
         """Token ids of a prompt. Special tokens are the tokenizer's own for decoders, none for encoder-decoders."""
         return list(self.tokenizer(text, add_special_tokens=not self.is_encoder_decoder)["input_ids"])
 
+    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of several prompts, which is faster than one by one."""
+        return [
+            list(ids)
+            for ids in self.tokenizer(list(texts), add_special_tokens=not self.is_encoder_decoder)["input_ids"]
+        ]
+
     def encode_action(self, text: str) -> list[int]:
         """Token ids of an action's text, the end-of-sequence token included."""
         return [*self.tokenizer(text, add_special_tokens=False)["input_ids"], self.eos]

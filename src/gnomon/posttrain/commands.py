@@ -14,6 +14,7 @@ app = typer.Typer(help="Post-train a language model with reinforcement learning.
 
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a setting, as in --set train.steps=200.")]
 Out = Annotated[Path | None, typer.Option(help="The run's folder; by default a new one below runs/.")]
+Base = Annotated[Path | None, typer.Option(help="A recipe to stand in for the one that RECIPE extends.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output; progress on standard error.")]
 
 
@@ -41,6 +42,7 @@ def quickstart(
 def run_command(
     recipe: Annotated[Path, typer.Argument(help="A recipe file, such as recipes/g2p.toml.")],
     overrides: Set = None,
+    base: Base = None,
     out: Out = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")] = False,
     as_json: Json = False,
@@ -52,7 +54,7 @@ def run_command(
     from gnomon.config import load
     from gnomon.posttrain.recipe import Recipe
 
-    _carry_out(load(Recipe, recipe, overrides or []), out=out, resume=resume, as_json=as_json)
+    _carry_out(load(Recipe, recipe, overrides or [], base=base), out=out, resume=resume, as_json=as_json)
 
 
 @app.command("compare")
@@ -60,20 +62,32 @@ def compare_command(
     folder: Annotated[Path, typer.Argument(help="A folder of recipes.")],
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to this, exclusive, for every recipe.")] = 3,
     overrides: Set = None,
+    base: Base = None,
+    against: Annotated[str | None, typer.Option(help="The recipe that the others are set against.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="How many runs at a time, each on one core in the sync engine.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Where the runs and the report go; by default below runs/.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Keep what has finished in --out and go on.")] = False,
     as_json: Json = False,
 ) -> None:
     """Run every recipe of a folder with several seeds and set the figures side by side, with intervals.
 
-    Example: gnomon posttrain compare recipes --seeds 3 --out runs/compared
+    Example: gnomon posttrain compare recipes/score --seeds 5 --jobs 2 --out runs/score
     """
     import torch
 
     torch.set_num_threads(1)
     from gnomon.posttrain.comparison import compare_recipes, show
 
-    result = compare_recipes(folder, seeds=seeds, out=out, resume=resume, overrides=overrides or [])
+    result = compare_recipes(
+        folder,
+        seeds=seeds,
+        out=out,
+        resume=resume,
+        overrides=overrides or [],
+        base=base,
+        against=against,
+        jobs=jobs,
+    )
     if as_json:
         print(json.dumps(result))
         return
@@ -81,6 +95,8 @@ def compare_command(
         print(recipe)
         for name, estimate in figures.items():
             print(f"  {name.replace('_', ' ')}: {show(estimate)}")
+    for arm, reason in result["failed"].items():
+        print(f"{arm} failed: {reason}")
     print(f"report: {result['out']}/report.html")
 
 

@@ -3,9 +3,11 @@
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gnomon.compute import WorkerDied, WorkerError, executor
 from gnomon.config import load
 from gnomon.errors import UserError
 from gnomon.posttrain.progress import Progress
@@ -26,6 +28,8 @@ FIGURES = (
     "reward_before",
     "reward_after",
 )
+COSTS = ("steps", "samples", "tokens", "cpu_seconds")
+DIFFERENCES = ("delta", "t2", "t1", "accuracy_after")  # those of an arm's figures that are set against another arm's
 
 
 def same_problems(a: Run, b: Run) -> Estimate:
@@ -47,79 +51,190 @@ def _final_answers(run: Run) -> dict[str, bool]:
     }
 
 
+@dataclass(frozen=True)
+class Arm:
+    """One recipe with one seed, and the folder of its run."""
+
+    name: str
+    seed: int
+    recipe: Recipe
+    folder: Path
+
+    @property
+    def base(self) -> str:
+        """What the run starts from: arms with the same text here share their warm start."""
+        return json.dumps(self.recipe.base(), sort_keys=True)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return (self.folder / "summary.json").exists()
+
+
+class ArmRunner:
+    """Carries out arms; a worker's class."""
+
+    def run(self, settings: dict[str, Any], folder: str, start_of: str | None, quiet: bool) -> None:
+        """Carry out one arm in `folder`, from where it was interrupted if it was."""
+        import torch
+
+        from gnomon.posttrain.stages import run_recipe
+
+        torch.set_num_threads(1)
+        run_recipe(
+            Recipe.model_validate(settings),
+            out=Path(folder),
+            resume=(Path(folder) / "state.json").exists(),
+            progress=Progress(quiet=quiet),
+            start_of=None if start_of is None else open_run(start_of),
+        )
+
+
 def compare_recipes(
-    folder: Path, *, seeds: int, out: Path | None, resume: bool, overrides: Sequence[str] = ()
+    folder: Path,
+    *,
+    seeds: int,
+    out: Path | None,
+    resume: bool,
+    overrides: Sequence[str] = (),
+    base: Path | None = None,
+    against: str | None = None,
+    jobs: int = 1,
 ) -> dict[str, Any]:
     """Run every recipe of `folder` with every seed and set the figures side by side, means over seeds with t intervals.
 
     Runs lie in `out/RECIPE/SEED`; `comparison.json` and `report.html` beside them. With `resume`, what has finished is
-    kept and what was interrupted goes on. All recipes are read before the first one is run.
+    kept and what was interrupted goes on. All recipes are read before the first one is run; `base` stands in for the
+    file they extend. Arms that start from the same model share its warm start. Every arm is set against `against`
+    (the arm that is called like the folder, where there is one). An arm that fails is reported, and the others go on.
     """
     if not folder.is_dir() or not (paths := sorted(folder.glob("*.toml"))):
         raise UserError(f"{str(folder)!r} is not a folder with recipes; at least one .toml file in it is needed.")
     root = out if out is not None else Path("runs") / f"compare-{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     if root.exists() and any(root.iterdir()) and not resume:
         raise UserError(f"{str(root)!r} exists already; continue it with --resume, or give another folder with --out.")
+    names = [path.stem for path in paths]
+    if against is None and folder.resolve().name in names:
+        against = folder.resolve().name
+    if against is not None and against not in names:
+        raise UserError(
+            f"--against {against}: there is no such recipe in {str(folder)!r}; there are {', '.join(names)}."
+        )
     arms = [
-        (path.stem, seed, load(Recipe, path, [*overrides, f"seed={seed}"])) for path in paths for seed in range(seeds)
+        Arm(path.stem, seed, load(Recipe, path, [*overrides, f"seed={seed}"], base=base), root / path.stem / str(seed))
+        for seed in range(seeds)
+        for path in paths
     ]
-    progress = Progress()
-    runs: dict[str, list[Run]] = {}
-    for number, (name, seed, recipe) in enumerate(arms, start=1):
-        progress.say(f"arm {number}/{len(arms)}: {name}, seed {seed}")
-        runs.setdefault(name, []).append(_finished(recipe, root / name / str(seed)))
-    result = {
+    failed = _carry_out(arms, jobs)
+    runs: dict[str, list[Run]] = {name: [] for name in names}
+    for arm in arms:
+        if arm.finished:
+            runs[arm.name].append(open_run(arm.folder))
+    summaries = {name: [run.summary() or {} for run in members] for name, members in runs.items()}
+    result: dict[str, Any] = {
         "out": str(root),
         "seeds": seeds,
-        "recipes": {name: _figures([run.summary() or {} for run in members]) for name, members in runs.items()},
+        "task": arms[0].recipe.task.name,
+        "recipes": {name: figures(members) for name, members in summaries.items()},
+        "about": {arm.name: arm.recipe.about for arm in arms},
+        "against": against,
+        "differences": _differences(runs, against) if against is not None else {},
+        "failed": failed,
     }
     write_atomic(root / "comparison.json", json.dumps(result, indent=1) + "\n")
-    _write_report(result, root / "report.html")
+    from gnomon.posttrain.comparison_report import write_report
+
+    write_report(result, runs, root / "report.html")
     return result
 
 
-def _finished(recipe: Recipe, folder: Path) -> Run:
-    from gnomon.posttrain.stages import run_recipe
+def _carry_out(arms: Sequence[Arm], jobs: int) -> dict[str, str]:
+    """Run what has not finished, `jobs` arms at a time; returns the reasons of those that failed."""
+    starts: dict[str, Arm] = {}
+    for arm in arms:
+        starts.setdefault(arm.base, arm)
+    failed: dict[str, str] = {}
+    finished = sum(arm.finished for arm in arms)
+    with Progress() as progress, progress.stage("arms", len(arms), finished) as show:
+        # First one arm from every start, then all others, which take its warm start over.
+        for wave in (list(starts.values()), [arm for arm in arms if starts[arm.base] is not arm]):
+            todo = iter([arm for arm in wave if not arm.finished])
+            with executor("inline" if jobs == 1 else "process", workers=jobs) as workers:
+                free = [workers.start(ArmRunner) for _ in range(min(jobs, len(wave)))]
+                under_way: dict[Any, tuple[Arm, Any]] = {}
+                while True:
+                    while free and (following := next(todo, None)) is not None:
+                        arm = following
+                        start = starts[arm.base]
+                        whole = (start.folder / "checkpoints" / str(arm.recipe.warm_start.steps)).exists()
+                        start_of = str(start.folder) if start is not arm and whole else None
+                        worker = free.pop()
+                        settings = arm.recipe.model_dump(mode="json")
+                        if jobs == 1:
+                            progress.say(f"{arm.name}, seed {arm.seed}")
+                        call = worker.call("run", settings, str(arm.folder), start_of, jobs > 1)
+                        under_way[call] = arm, worker
+                    if not under_way:
+                        break
+                    for call in workers.wait(list(under_way), None):
+                        arm, worker = under_way.pop(call)
+                        finished += 1
+                        try:
+                            call.result()
+                        except (UserError, WorkerError, WorkerDied) as fault:
+                            failed[f"{arm.name}/{arm.seed}"] = str(fault).strip().splitlines()[-1]
+                            progress.say(f"{arm.name}, seed {arm.seed}, failed: {fault}")
+                        if worker.alive:
+                            free.append(worker)
+                        else:
+                            worker.restart()
+                            free.append(worker)
+                        show(finished, f"{arm.name}, seed {arm.seed}")
+    return failed
 
-    if (folder / "summary.json").exists():
-        return open_run(folder)
-    return run_recipe(recipe, out=folder, resume=folder.exists())
+
+def flat(summary: dict[str, Any]) -> dict[str, float]:
+    """The values of a summary's figures by name, those of the last attempts and the warmups among them."""
+    nested = {**summary, **(summary.get("attempts_after") or {}), **(summary.get("warmups") or {})}
+    values = {}
+    for name, figure in nested.items():
+        if isinstance(figure, dict) and isinstance(figure.get("value"), int | float):
+            values[name] = float(figure["value"])
+    return values | {name: float(summary[name]) for name in COSTS if summary.get(name) is not None}
 
 
-def _figures(summaries: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    figures: dict[str, Any] = {}
-    for name in FIGURES:
-        if all(name in summary for summary in summaries):
-            values = [summary[name]["value"] for summary in summaries]
-            figures[name] = {**mean(values).to_dict(), "seeds": values}
-    return figures
+def figures(summaries: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Each figure's mean over seeds, with its t interval and every seed's value; only what every seed has."""
+    rows = [flat(summary) for summary in summaries]
+    common = [name for name in rows[0] if all(name in row for row in rows)] if rows else []
+    return {
+        name: {**mean([row[name] for row in rows]).to_dict(), "seeds": [row[name] for row in rows]} for name in common
+    }
 
 
-def _write_report(result: dict[str, Any], path: Path) -> None:
-    from gnomon.runs.report import Report, figure
+def _differences(runs: dict[str, list[Run]], against: str) -> dict[str, Any]:
+    """`against` minus every other arm, seed by seed, as means with t intervals."""
 
-    report = Report("Recipes compared", f"{len(result['recipes'])} recipes, {result['seeds']} seeds each")
-    shown = [name for name in FIGURES if any(name in figures for figures in result["recipes"].values())]
-    rows = [
-        [recipe, *(show(figures[name]) if name in figures else "" for name in shown)]
-        for recipe, figures in result["recipes"].items()
-    ]
-    report.table(["recipe", *(name.replace("_", " ") for name in shown)], rows)
-    report.sentence("Means over seeds with 95 % t intervals; a recipe's differences are taken seed by seed.")
-    plot, axes = figure(7.2, 0.6 + 0.45 * len(rows))
-    for place, (recipe, figures) in enumerate(reversed(result["recipes"].items())):
-        for name, colour in (("accuracy_before", "C1"), ("accuracy_control", "C2"), ("accuracy_after", "C0")):
-            if name in figures:
-                axes.plot(figures[name]["seeds"], [place] * result["seeds"], "o", alpha=0.6, color=colour)
-        axes.text(-0.01, place, recipe, ha="right", va="center", fontsize=8)
-    axes.set_yticks([])
-    axes.set_xlim(0, 1)
-    axes.set_xlabel("held-out accuracy of each seed: before (orange), supervised control (green), after (blue)")
-    report.figure(plot, "Every seed of every recipe.")
-    report.write(path)
+    def by_seed(name: str) -> dict[int, dict[str, float]]:
+        return {int(run.path.name): flat(run.summary() or {}) for run in runs[name]}
+
+    own, found = by_seed(against), {}
+    for name in runs:
+        other = by_seed(name)
+        common = sorted(own.keys() & other.keys())
+        if name == against or not common:
+            continue
+        found[name] = {
+            figure: mean([own[s][figure] - other[s][figure] for s in common]).to_dict()
+            for figure in DIFFERENCES
+            if all(figure in own[s] and figure in other[s] for s in common)
+        }
+    return found
 
 
-def show(estimate: dict[str, Any]) -> str:
+def show(estimate: dict[str, Any], form: str = ".3f") -> str:
     """An estimate as text, with its interval where it has one."""
-    interval = "" if estimate["low"] is None else f" [{estimate['low']:.3f}, {estimate['high']:.3f}]"
-    return f"{estimate['value']:.3f}{interval}"
+    if estimate.get("value") is None:
+        return ""
+    interval = "" if estimate["low"] is None else f" [{estimate['low']:{form}}, {estimate['high']:{form}}]"
+    return f"{estimate['value']:{form}}{interval}"

@@ -17,6 +17,7 @@ from gnomon.posttrain.searcher import observe
 from gnomon.seeds import derive
 from gnomon.tasks.environment import Environment, Task, demonstrated
 
+_Played = tuple[str, list[tuple[str, int | None, str | None]]]
 Batch = tuple[list[list[int]], list[list[int]], list[list[bool]]]
 
 
@@ -61,6 +62,7 @@ class Demonstrations:
         self.size = recipe.warm_start.batch_size
         self.seed = derive(recipe.seed, purpose)
         self.tasks: Sequence[Task] = environment.tasks("train")
+        self.observed: dict[str, tuple[int, ...]] = {}
         self.epoch = -1
         self.order: np.ndarray = np.empty(0, dtype=int)
 
@@ -73,7 +75,7 @@ class Demonstrations:
                 self.order = np.random.default_rng(derive(self.seed, epoch)).permutation(len(self.tasks))
                 self.epoch = epoch
             chosen.append((epoch, int(self.order[place])))
-        rows = [self._played(self.tasks[i], derive(self.seed, "teacher", epoch)) for epoch, i in chosen]
+        rows = self._tokenised([self._played(self.tasks[i], derive(self.seed, "teacher", e)) for e, i in chosen])
         kept = [row for row in rows if self.policy.fits(len(row[0]), len(row[1]))]
         if not kept:
             raise UserError(
@@ -83,21 +85,37 @@ class Demonstrations:
         prompts, rests, own = zip(*kept, strict=True)
         return list(prompts), list(rests), list(own)
 
-    def _played(self, task: Task, seed: int) -> tuple[list[int], list[int], list[bool]]:
-        """The first prompt, everything after it, and which of its tokens are the teacher's."""
+    def _played(self, task: Task, seed: int) -> _Played:
+        """A demonstration as text: the prompt, then for each turn what the teacher says, its limit and what follows."""
         episode = self.environment.start(task, 0)
-        prompt, rest, own = self.policy.encode(episode.prompt), list[int](), list[bool]()
+        prompt, turns = episode.prompt, []
         actions = demonstrated(self.environment, task, seed)
         for place, text in enumerate(actions):
-            limit = getattr(episode, "max_tokens", None)
-            ids = self.policy.encode_action(text)[:limit]
-            rest += ids
-            own += [True] * len(ids)
-            if place + 1 < len(actions):
-                read = observe(self.policy, episode.step(text).observation)
-                rest += read
-                own += [False] * len(read)
-        return prompt, rest, own
+            limit: int | None = getattr(episode, "max_tokens", None)
+            last = place + 1 == len(actions)
+            turns.append((text, limit, None if last else episode.step(text).observation))
+        return prompt, turns
+
+    def _tokenised(self, played: Sequence[_Played]) -> list[tuple[list[int], list[int], list[bool]]]:
+        """The first prompt's tokens, those of everything after it, and which of these are the teacher's, for each."""
+        # One call for all texts of a kind: the tokenizer's overhead for each call is most of its time.
+        prompts = self.policy.encode_many([prompt for prompt, _ in played])
+        words = [text for _, turns in played for text, _, _ in turns]
+        actions = iter(self.policy.tokenizer(words, add_special_tokens=False)["input_ids"])
+        rows = []
+        for prompt, (_, turns) in zip(prompts, played, strict=True):
+            rest, own = list[int](), list[bool]()
+            for _, limit, observation in turns:
+                ids = [*next(actions), self.policy.eos][:limit]
+                rest += ids
+                own += [True] * len(ids)
+                if observation is not None:
+                    if observation not in self.observed:
+                        self.observed[observation] = observe(self.policy, observation)
+                    rest += self.observed[observation]
+                    own += [False] * len(self.observed[observation])
+            rows.append((prompt, rest, own))
+        return rows
 
 
 def supervised_loss(policy: Policy) -> Callable[[Batch], Tensor]:
