@@ -72,31 +72,6 @@ def test_evaluating_and_sampling_a_run(finished, gnomon, monkeypatch):
     assert gnomon("sample", "runs/a", "--prompt", "12*3=", "--temperature", "0").exit_code == 0
 
 
-def test_recipes_are_compared_over_seeds_and_finished_arms_are_kept(gnomon, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("recipes").mkdir()
-    short = TEXT.replace("steps = 12", "steps = 2").replace("steps = 24", "steps = 4")
-    Path("recipes/balance.toml").write_text(short)
-    Path("recipes/rloo.toml").write_text(short + '\n[objective]\nname = "policy_gradient"\n')
-    result = json.loads(gnomon("posttrain", "compare", "recipes", "--seeds", "2", "--out", "c", "--json").stdout)
-    assert set(result["recipes"]) == {"balance", "rloo"}
-    after = result["recipes"]["rloo"]["accuracy_after"]
-    assert after["n"] == len(after["seeds"]) == 2
-    assert after["low"] <= after["value"] <= after["high"]
-    written = [p.stat().st_mtime_ns for p in sorted(Path("c").rglob("summary.json"))]
-    assert len(written) == 4
-    assert gnomon("posttrain", "compare", "recipes", "--seeds", "2", "--out", "c").exit_code == 2
-    again = json.loads(
-        gnomon("posttrain", "compare", "recipes", "--seeds", "2", "--out", "c", "--resume", "--json").stdout
-    )
-    assert again == result
-    assert [p.stat().st_mtime_ns for p in sorted(Path("c").rglob("summary.json"))] == written
-    assert "rloo" in Path("c/report.html").read_text()
-    empty = gnomon("posttrain", "compare", "absent")
-    assert empty.exit_code == 2
-    assert "not a folder with recipes" in empty.stderr
-
-
 def recipe(old, new):
     assert old in TEXT
     return TEXT.replace(old, new)

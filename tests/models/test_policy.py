@@ -1,10 +1,11 @@
 """Policies: what is sampled is scored alike, masks come from lengths, and folders load where people load them."""
 
+import copy
 import math
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from gnomon.errors import UserError
 from gnomon.models import build
@@ -74,6 +75,88 @@ def test_greedy_takes_the_likeliest_token(policy):
     for prompt, sample in zip(PROMPTS, greedy, strict=True):
         scores = policy.log_probs([policy.encode(prompt)] * len(ids), [[i] for i in ids])
         assert sample.token_ids[0] == int(torch.stack(scores)[:, 0].argmax())
+
+
+def written_before(policy):
+    """Prefixes of unequal length, so that batches are padded on the left."""
+    return [[], policy.encode_action("7"), [4], [5, 6, 7, policy.eos]]
+
+
+def test_one_beam_is_greedy(policy):
+    prefixes = written_before(policy)
+    greedy = policy.sample(PROMPTS, max_tokens=6, temperature=0.0, prefixes=prefixes)
+    for sample, beam in zip(greedy, policy.beam(PROMPTS, 1, max_tokens=6, prefixes=prefixes), strict=True):
+        assert (sample.token_ids, sample.finish_reason) == (beam.token_ids, beam.finish_reason)
+        assert beam.log_probs == pytest.approx(sample.log_probs, abs=1e-4)
+
+
+@pytest.mark.parametrize("beams", [2, 5])
+def test_beams_of_a_batch_are_those_of_each_prompt_alone(policy, beams):
+    prefixes = written_before(policy)
+    together = policy.beam(PROMPTS, beams, max_tokens=6, prefixes=prefixes)
+    for prompt, prefix, beam in zip(PROMPTS, prefixes, together, strict=True):
+        (alone,) = policy.beam([prompt], beams, max_tokens=6, prefixes=[prefix])
+        assert alone.token_ids == beam.token_ids
+        assert alone.log_probs == pytest.approx(beam.log_probs, abs=1e-4)
+        whole = policy.log_probs([policy.encode(prompt)], [[*prefix, *beam.token_ids]])[0]
+        assert beam.log_probs == pytest.approx(whole[len(prefix) :].tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_enough_beams_find_the_likeliest_action(policy, same):
+    """Against every action of at most two tokens, whether or not padding looks like the end token."""
+    model, prefixes = Policy(policy.model, policy.tokenizer), written_before(policy)
+    model.pad = policy.eos if same else policy.pad
+    ids = range(len(model.tokenizer))
+    actions = [[model.eos], *([a, b] for a in ids if a != model.eos for b in ids)]
+    beams = model.beam(PROMPTS, len(ids), max_tokens=2, prefixes=prefixes)
+    greedy = model.sample(PROMPTS, max_tokens=2, temperature=0.0, prefixes=prefixes)
+    gains = []
+    for prompt, prefix, beam, first in zip(PROMPTS, prefixes, beams, greedy, strict=True):
+        rests = [[*prefix, *action] for action in actions]
+        scored = model.log_probs([model.encode(prompt)] * len(actions), rests)
+        sums = [float(row[len(prefix) :].sum()) for row in scored]
+        assert list(beam.token_ids) == actions[max(range(len(sums)), key=sums.__getitem__)]
+        assert sum(beam.log_probs) == pytest.approx(max(sums), abs=1e-4)
+        gains.append(sum(beam.log_probs) - sum(first.log_probs))
+    assert min(gains) > -1e-5
+    assert max(gains) > 0.05  # greedy is not the best there is
+
+
+def test_a_beam_search_is_not_bent_by_the_folders_own_generation_settings(policy):
+    bent = Policy(copy.deepcopy(policy.model), policy.tokenizer)
+    plain = bent.beam(PROMPTS, 4, max_tokens=6)
+    bent.model.generation_config.update(
+        repetition_penalty=5.0, no_repeat_ngram_size=1, min_new_tokens=5, length_penalty=9.0
+    )
+    before = bent.model.generation_config
+    assert bent.beam(PROMPTS, 4, max_tokens=6) == plain
+    assert bent.model.generation_config is before  # and they are left as they were
+
+
+def test_absolute_positions_and_padding_like_the_end_token_are_searched_alike():
+    """GPT-2: positions are learnt by number, so that padding on the left must not count."""
+    tokenizer = symbol_tokenizer("0123456789*=")
+    tokenizer.pad_token = tokenizer.eos_token
+    config = GPT2Config(
+        vocab_size=len(tokenizer), n_positions=16, n_embd=32, n_layer=1, n_head=2, initializer_range=0.3
+    )
+    config.eos_token_id = config.bos_token_id = config.pad_token_id = tokenizer.eos_token_id
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        policy = Policy(GPT2LMHeadModel(config), tokenizer)
+    beams = policy.beam(PROMPTS, 3, max_tokens=5)
+    for prompt, beam in zip(PROMPTS, beams, strict=True):
+        (alone,) = policy.beam([prompt], 3, max_tokens=5)
+        assert alone.token_ids == beam.token_ids
+        assert alone.log_probs == pytest.approx(beam.log_probs, abs=1e-4)
+
+
+def test_a_beam_search_without_room_or_prompts():
+    policy = build.decoder(symbol_tokenizer("01"), layers=1, width=16, heads=2, context=8, seed=0)
+    with pytest.raises(UserError, match="at most 4 would"):
+        policy.beam(["01010"], 2, max_tokens=4)
+    assert policy.beam([], 2, max_tokens=4) == []
 
 
 def test_the_global_generator_is_left_alone(policy):

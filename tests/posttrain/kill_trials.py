@@ -1,6 +1,7 @@
 """Run as a script: kill a tiny run at random moments with SIGKILL to its whole process group, resume, compare.
 
-Arguments: folder, engine, number of trials, seed. Prints one JSON object. A process of its own, because it forks.
+Arguments: folder, engine, number of trials, seed, and "staged" for a run of two stages with two attempts. Prints one
+JSON object. A process of its own, because it forks.
 """
 
 import json
@@ -15,20 +16,21 @@ import torch
 
 torch.set_num_threads(1)
 
-from tiny import tiny  # noqa: E402
+from tiny import STAGED, tiny  # noqa: E402
 
 from gnomon.posttrain import report, stages  # noqa: E402, F401  (imported here so that the forks need not)
 from gnomon.posttrain.progress import Progress  # noqa: E402
 from gnomon.runs import open_run, same_metrics  # noqa: E402
 
 
-def start(folder, engine, resume):
+def start(folder, engine, resume, sections):
     """Fork a child in a process group of its own that makes the run; returns its pid."""
     pid = os.fork()
     if pid == 0:
         os.setpgid(0, 0)
         try:
-            stages.run_recipe(tiny(engine={"name": engine}), out=folder, resume=resume, progress=Progress(quiet=True))
+            recipe = tiny(engine={"name": engine}, **sections)
+            stages.run_recipe(recipe, out=folder, resume=resume, progress=Progress(quiet=True))
         except BaseException as fault:
             print(f"child failed: {fault!r}", file=sys.stderr)
             os._exit(1)
@@ -36,9 +38,9 @@ def start(folder, engine, resume):
     return pid
 
 
-def main(root, engine, trials, seed):
+def main(root, engine, trials, seed, sections):
     began = time.monotonic()
-    _, status = os.waitpid(start(root / "whole", engine, False), 0)
+    _, status = os.waitpid(start(root / "whole", engine, False, sections), 0)
     assert status == 0
     took = time.monotonic() - began
     whole = open_run(root / "whole")
@@ -48,7 +50,7 @@ def main(root, engine, trials, seed):
         folder = root / f"trial-{trial}"
         kills, resume = 0, False
         for _ in range(2):  # kill the run, and then its continuation
-            pid = start(folder, engine, resume)
+            pid = start(folder, engine, resume, sections)
             time.sleep(rng.uniform(0.02, 0.95) * took)
             os.killpg(pid, signal.SIGKILL)
             _, status = os.waitpid(pid, 0)
@@ -57,7 +59,7 @@ def main(root, engine, trials, seed):
             if (folder / "summary.json").exists():
                 break
         if not (folder / "summary.json").exists():
-            _, status = os.waitpid(start(folder, engine, resume), 0)
+            _, status = os.waitpid(start(folder, engine, resume, sections), 0)
             assert status == 0, f"trial {trial} did not resume"
         run = open_run(folder)
         results.append(
@@ -65,7 +67,7 @@ def main(root, engine, trials, seed):
                 "kills": kills,
                 "state": run.state,
                 "differences": same_metrics(whole, run)[:3],
-                "updates": sum(row["stage"] == "rl" for row in run.metrics()),
+                "updates": sum(row["stage"] != "warm_start" for row in run.metrics()),
                 "summary": run.summary(),
                 "left": sorted(p.name for p in folder.rglob(".*") if p.name != ".lock"),
             }
@@ -74,4 +76,5 @@ def main(root, engine, trials, seed):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    chosen = STAGED if sys.argv[5:] == ["staged"] else {}
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), chosen)

@@ -50,6 +50,18 @@ TEXT = textwrap.dedent(
 )
 
 
+STAGED = {
+    "attempts": {"count": 2, "instruction": "?", "offline_first_attempts": 0.4},
+    "objective": {"name": "policy_gradient", "baseline": "leave_one_out"},
+    "sampling": {"samples": 2, "branches": 2},
+    "stages": [
+        {"name": "I", "share": 0.4, "objective": {"turn_weights": [0, 1], "kl": [0.11, 0.01]}},
+        {"name": "II", "share": 0.6, "objective": {"shaping": 10.0, "kl": [0.01, 0.01]}},
+    ],
+}
+"""SCoRe on the same task: two attempts, two stages of 5 and 7 updates, some first attempts from the replay."""
+
+
 def values(**sections):
     """The recipe as a dict with `section={key: value}` or `key=value` put over it; another task replaces `[task]`."""
     recipe = tomllib.loads(TEXT)

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 import transformers
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from gnomon.errors import UserError
 from gnomon.models import sampling
@@ -104,6 +104,74 @@ class Policy:
         prompt, an encoder-decoder has them as what its decoder has written so far. Raises UserError for a prompt that
         does not fit the context together with `max_tokens`.
         """
+        prompt_ids, written = self._ready(prompts, prefixes, max_tokens)
+        return [
+            Sample(tuple(ids), tuple(log_probs), "eos" if ids and ids[-1] == self.eos else "length")
+            for ids, log_probs in sampling.generate(self, prompt_ids, written, n, max_tokens, temperature, seed)
+        ]
+
+    def beam(
+        self,
+        prompts: Sequence[str] | Sequence[TokenIds],
+        beams: int,
+        *,
+        max_tokens: int,
+        prefixes: Sequence[TokenIds] | None = None,
+    ) -> list[Sample]:
+        """The action with the highest log-probability that the `transformers` library's search with `beams` beams finds
+        for each prompt: sums over tokens, the end token included, with no normalisation by length.
+
+        `prefixes` and errors are those of `sample`. The log-probabilities are the policy's own at temperature 1.
+        """
+        prompt_ids, written = self._ready(prompts, prefixes, max_tokens)
+        if not prompt_ids:
+            return []
+        device = self.model.device
+        settings = GenerationConfig(
+            num_beams=beams,
+            do_sample=False,
+            max_new_tokens=max_tokens,
+            length_penalty=0.0,
+            early_stopping=False,
+            eos_token_id=self.eos,
+            pad_token_id=self.pad,
+        )
+        if self.is_encoder_decoder:
+            start: int = self.model.config.decoder_start_token_id
+            settings.decoder_start_token_id = start
+            lengths = torch.tensor([len(ids) for ids in prompt_ids])
+            tokens = _pad_right(prompt_ids, int(lengths.max()), self.pad)
+            mask = (torch.arange(tokens.shape[1]) < lengths[:, None]).long()
+            read, read_mask = _pad_left([[start, *ids] for ids in written], self.pad)
+            inputs = {"decoder_input_ids": read.to(device), "decoder_attention_mask": read_mask.to(device)}
+        else:
+            joined = [prompt + prefix for prompt, prefix in zip(prompt_ids, written, strict=True)]
+            tokens, mask = _pad_left(joined, self.pad)
+            read, inputs = tokens, {}
+        # The library fills what `settings` leaves open from the folder's own generation settings (penalties, forced
+        # tokens), which would change what is searched for.
+        own, self.model.generation_config = self.model.generation_config, GenerationConfig()
+        try:
+            found = self.model.generate(
+                input_ids=tokens.to(device), attention_mask=mask.to(device), generation_config=settings, **inputs
+            )
+        finally:
+            self.model.generation_config = own
+        actions = [self._ended(row) for row in found[:, read.shape[1] :].tolist()]
+        rests = [prefix + action for prefix, action in zip(written, actions, strict=True)]
+        return [
+            Sample(
+                tuple(action),
+                tuple(scores[len(prefix) :].tolist()),
+                "eos" if action[-1] == self.eos else "length",
+            )
+            for action, prefix, scores in zip(actions, written, self.log_probs(prompt_ids, rests), strict=True)
+        ]
+
+    def _ready(
+        self, prompts: Sequence[str] | Sequence[TokenIds], prefixes: Sequence[TokenIds] | None, max_tokens: int
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        """Prompts and prefixes as token ids, checked to leave room for `max_tokens`."""
         prompt_ids = [self.encode(prompt) if isinstance(prompt, str) else list(prompt) for prompt in prompts]
         written = [list(ids) for ids in prefixes] if prefixes is not None else [[] for _ in prompt_ids]
         for ids, prefix in zip(prompt_ids, written, strict=True):
@@ -112,10 +180,11 @@ class Policy:
                     f"A prompt of {len(ids) + len(prefix)} tokens and {max_tokens} tokens to sample do not fit the"
                     f" model's context of {self.context} tokens; prompts of at most {self.context - max_tokens} would."
                 )
-        return [
-            Sample(tuple(ids), tuple(log_probs), "eos" if ids and ids[-1] == self.eos else "length")
-            for ids, log_probs in sampling.generate(self, prompt_ids, written, n, max_tokens, temperature, seed)
-        ]
+        return prompt_ids, written
+
+    def _ended(self, token_ids: list[int]) -> list[int]:
+        """An action up to and with its end token; whatever stands after that is padding."""
+        return token_ids[: token_ids.index(self.eos) + 1] if self.eos in token_ids else token_ids
 
     def fits(self, prompt_tokens: int, action_tokens: int) -> bool:
         """Whether a prompt and what is written after it fit: together in a decoder, each alone in the two halves."""
@@ -247,3 +316,11 @@ def find_checkpoint(source: str | Path) -> str:
 
 def _pad_right(rows: Sequence[TokenIds], width: int, pad: int) -> Tensor:
     return torch.tensor([[*row, *([pad] * (width - len(row)))] for row in rows], dtype=torch.long)
+
+
+def _pad_left(rows: Sequence[TokenIds], pad: int) -> tuple[Tensor, Tensor]:
+    """Rows ending together, and the mask of what is no padding."""
+    width = max(len(row) for row in rows)
+    tokens = torch.tensor([[*([pad] * (width - len(row))), *row] for row in rows], dtype=torch.long)
+    lengths = torch.tensor([len(row) for row in rows])
+    return tokens, (torch.arange(width) >= width - lengths[:, None]).long()

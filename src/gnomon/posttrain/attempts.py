@@ -11,7 +11,7 @@ import numpy as np
 from gnomon.posttrain.evaluation import Answered, Graded
 from gnomon.stats import Estimate
 from gnomon.stats.edits import edit_distance
-from gnomon.stats.intervals import wilson
+from gnomon.stats.intervals import mean, wilson
 from gnomon.stats.resample import bootstrap
 
 NOTHING = Answered("", correct=False, reward=0.0)  # stands in for an attempt that the context had no room for
@@ -21,8 +21,8 @@ def attempt_figures(graded: Sequence[Graded], *, attempts: int = 2, seed: int = 
     """t1 .. tN, delta, i_to_c, c_to_i, fix_rate, edit_ratio and unchanged, between the first and the last attempt.
 
     Shares have Wilson intervals; `fix_rate` is the share of wrong first attempts that became right. `delta` and
-    `edit_ratio`, the mean over problems of dist(y1, y2) / (len y1 + len y2), have paired-bootstrap intervals over
-    problems.
+    `edit_ratio`, the mean of dist(y1, y2) / (len y1 + len y2) over the problems that have a last attempt, have
+    paired-bootstrap intervals over problems. An attempt that is missing is wrong, and no answer left unchanged.
     """
     tries = [attempts_of(g, attempts) for g in graded]
     n = len(tries)
@@ -37,8 +37,9 @@ def attempt_figures(graded: Sequence[Graded], *, attempts: int = 2, seed: int = 
     # delta = i->c - c->i, problem by problem: were it not so, one of the three would be counted wrongly.
     assert int(gains.sum()) == int(fixed.sum()) - int(broken.sum())
     figures["fix_rate"] = wilson(int(fixed.sum()), int((~first).sum()))
-    figures["edit_ratio"] = _bootstrap_mean(np.array([edit_ratio(t[0].action, t[-1].action) for t in tries]), seed)
-    figures["unchanged"] = wilson(sum(t[0].action == t[-1].action for t in tries), n)
+    pairs = [(t[0].action, t[-1].action) for t in tries if t[-1] is not NOTHING]
+    figures["edit_ratio"] = _bootstrap_mean(np.array([edit_ratio(*pair) for pair in pairs]), seed)
+    figures["unchanged"] = wilson(sum(earlier == later for earlier, later in pairs), n)
     return figures
 
 
@@ -55,5 +56,7 @@ def edit_ratio(first: str, second: str) -> float:
 
 
 def _bootstrap_mean(values: np.ndarray, seed: int) -> Estimate:
+    if len(values) == 1:  # nothing to resample
+        return mean(values)
     sums = np.column_stack([values, np.ones(len(values))])
     return bootstrap(sums, lambda totals: totals[:, 0] / totals[:, 1], seed=seed)

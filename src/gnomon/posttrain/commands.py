@@ -127,8 +127,15 @@ def show_summary(run: "Run", summary: dict[str, Any]) -> None:
     console.print(table)
     n = summary["accuracy_after"]["n"]
     console.print(f"improvement {_span(summary['improvement'], sign=True)} on the same {n} problems")
+    for name, figure in summary.get("scores_improvement", {}).items():
+        after = _span(summary["scores_after"][name])
+        console.print(f"{name} {after}, improvement {_span(figure, sign=True)}", soft_wrap=True)
     if "improvement_over_control" in summary:
         console.print(f"over the control {_span(summary['improvement_over_control'], sign=True)}, at equal CPU time")
+    for stage in ("before", "after"):
+        if attempts := summary.get(f"attempts_{stage}"):
+            shown = ", ".join(f"{name} {_span(attempts[name], sign=name == 'delta')}" for name in ("t1", "t2", "delta"))
+            console.print(f"attempts {stage}: {shown}", soft_wrap=True)
     staleness = summary["staleness"]
     console.print(
         f"{summary['steps']} steps, {summary['samples']} samples at {summary['samples_per_second']:.0f} a second;"
@@ -142,6 +149,8 @@ def _span(estimate: dict[str, Any], sign: bool = False) -> str:
     if estimate["value"] is None:
         return f"undefined ({estimate['reason']})"
     form = "{:+.3f}" if sign else "{:.3f}"
+    if estimate["low"] is None:
+        return f"{form.format(estimate['value'])} (no interval: {estimate['reason']})"
     low, high = form.format(estimate["low"]), form.format(estimate["high"])
     return f"{form.format(estimate['value'])} [{low}, {high}]"
 
@@ -153,45 +162,48 @@ def evaluate(
         list[str] | None, typer.Option("--set", help="A setting of the task, as in digits=[3,1].")
     ] = None,
     n: Annotated[int, typer.Option(min=1, help="How many held-out problems.")] = 500,
+    attempts: Annotated[
+        int | None, typer.Option(min=1, help="Let the model answer this often, reading its earlier answers.")
+    ] = None,
+    instruction: Annotated[str | None, typer.Option(help="What it reads between two attempts.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="At most this many tokens an answer.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     as_json: Json = False,
 ) -> None:
     """Grade a model on a task's held-out problems: greedy and sampled accuracy with Wilson intervals.
 
-    Example: gnomon evaluate runs/first --task multiply --n 500
+    With --attempts 2: the accuracy of both attempts, and what the second did to the first. What is not given is taken
+    from the recipe of the run that CHECKPOINT belongs to, where it does.
+
+    Example: gnomon evaluate runs/score --task add --attempts 2 --n 500
     """
     import torch
 
-    from gnomon import tasks
+    torch.set_num_threads(1)
     from gnomon.config import apply_overrides
     from gnomon.models.policy import Policy
-    from gnomon.posttrain.evaluation import accuracy, grade, held_out
+    from gnomon.posttrain.checkpoint_evaluation import as_trained, evaluate_policy
 
-    torch.set_num_threads(1)
-    policy = Policy.load(checkpoint)
-    environment = tasks.get(task, **apply_overrides({}, overrides or []))
-    problems = held_out(environment, "test", n)
-    longest = max(len(policy.encode(environment.start(problem, seed).prompt)) for problem in problems)
-    tokens = max_tokens if max_tokens is not None else max(1, min(256, policy.context - longest))
-    greedy, sampled = (
-        accuracy(grade(policy, environment, problems, max_tokens=tokens, mode=mode, seed=seed))
-        for mode in ("greedy", "sampled")
+    recipe = as_trained(
+        checkpoint,
+        task,
+        apply_overrides({}, overrides or []),
+        attempts=attempts,
+        instruction=instruction,
+        max_tokens=max_tokens,
     )
-    result = {
-        "task": task,
-        "n": len(problems),
-        "accuracy": greedy.to_dict(),
-        "sampled_accuracy": sampled.to_dict(),
-        "seed": seed,
-    }
+    result = evaluate_policy(Policy.load(checkpoint), recipe, n=n, seed=seed)
     if as_json:
         print(json.dumps(result))
         return
     from rich.console import Console
+    from rich.table import Table
 
-    console = Console()
-    console.print(f"{task}: greedy {_span(greedy.to_dict())}, sampled {_span(sampled.to_dict())}, n = {len(problems)}")
+    table = Table("figure", "value", title=f"{task}: {checkpoint}, n = {result['n']}")
+    for name, figure in result.items():
+        if isinstance(figure, dict):
+            table.add_row(name.replace("_", " "), _span(figure, sign=name == "delta"))
+    Console().print(table)
 
 
 def compare_runs(

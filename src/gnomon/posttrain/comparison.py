@@ -194,8 +194,10 @@ def _carry_out(arms: Sequence[Arm], jobs: int) -> dict[str, str]:
 
 
 def flat(summary: dict[str, Any]) -> dict[str, float]:
-    """The values of a summary's figures by name, those of the last attempts and the warmups among them."""
-    nested = {**summary, **(summary.get("attempts_after") or {}), **(summary.get("warmups") or {})}
+    """The values of a summary's figures by name, those of attempts, warmups and whole corpora among them."""
+    nested = dict(summary)
+    for part in ("attempts_after", "warmups", "scores_after"):
+        nested |= summary.get(part) or {}
     values = {}
     for name, figure in nested.items():
         if isinstance(figure, dict) and isinstance(figure.get("value"), int | float):

@@ -2,19 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from gnomon.posttrain.attempts import attempts_of, edit_ratio
+from gnomon.posttrain.attempt_pictures import edit_ratios, flows, grid, tries_of
 from gnomon.posttrain.comparison import COSTS, FIGURES, show
-from gnomon.posttrain.evaluation import Graded
 from gnomon.runs import Run
 from gnomon.runs.report import CYCLE, MUTED, Report, dress
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 ATTEMPTS = ("t1", "t2", "delta", "i_to_c", "c_to_i", "fix_rate", "edit_ratio", "unchanged")
 WARMUPS = (
@@ -26,7 +21,6 @@ WARMUPS = (
     "over_filler",
     "over_nothing",
 )
-RIGHT, WRONG = "#4b8b5a", "#c8642b"
 
 
 def write_report(result: dict[str, Any], runs: dict[str, list[Run]], path: Path) -> None:
@@ -56,9 +50,13 @@ def write_report(result: dict[str, Any], runs: dict[str, list[Run]], path: Path)
     if result["differences"]:
         _differences(report, result)
     if several:
-        graded = {name: _graded(members) for name, members in runs.items() if members}
-        _flows(report, graded, arms)
-        _edit_ratios(report, graded)
+        tries = {
+            name: [made for run in members for made in tries_of(run)]
+            for name, members in runs.items()
+            if members and "attempts" in members[0].settings
+        }
+        flows(report, tries)
+        edit_ratios(report, tries)
         report.heading("Curves")
         for name, label in (
             ("validation_t1", "first attempt"),
@@ -97,85 +95,12 @@ def _differences(report: Report, result: dict[str, Any]) -> None:
     report.sentence("Differences are taken seed by seed; an interval that holds zero shows no difference.")
 
 
-def _graded(members: Sequence[Run]) -> list[Graded]:
-    rows = [row for run in members for row in run.evaluations() if row["stage"] == "after" and row["mode"] == "greedy"]
-    return [Graded.from_row(row) for row in rows]
-
-
-def _grid(count: int, height: float) -> "tuple[Figure, list[Axes]]":
-    from matplotlib.figure import Figure
-
-    columns = min(4, count)
-    rows = -(-count // columns)
-    plot = Figure(figsize=(2.4 * columns, height * rows), layout="constrained")
-    panels = list(plot.subplots(rows, columns, squeeze=False).flat)
-    for axes in panels[count:]:
-        axes.set_visible(False)
-    return plot, panels[:count]
-
-
-def _flows(report: Report, graded: dict[str, list[Graded]], arms: dict[str, Any]) -> None:
-    """Bars of right and wrong at the first and at the last attempt, and bands for what went from one to the other."""
-    report.heading("From the first attempt to the last")
-    plot, panels = _grid(len(graded), 1.9)
-    for axes, (name, episodes) in zip(panels, graded.items(), strict=True):
-        tries = [attempts_of(g, 2) for g in episodes]
-        n = len(tries)
-        stay_right = sum(t[0].correct and t[-1].correct for t in tries) / n
-        fixed = sum(not t[0].correct and t[-1].correct for t in tries) / n
-        broken = sum(t[0].correct and not t[-1].correct for t in tries) / n
-        stay_wrong = 1 - stay_right - fixed - broken
-        # Left from below: right that stays, right that breaks, wrong that is fixed, wrong that stays.
-        left = np.cumsum([0, stay_right, broken, fixed, stay_wrong])
-        right = np.cumsum([0, stay_right, fixed, broken, stay_wrong])
-        bands = ((0, 0, RIGHT, 0.25), (1, 2, WRONG, 0.75), (2, 1, RIGHT, 0.75), (3, 3, WRONG, 0.2))
-        x = np.linspace(0, 1, 30)
-        bend = x * x * (3 - 2 * x)
-        for start, end, colour, alpha in bands:
-            low = left[start] + (right[end] - left[start]) * bend
-            high = left[start + 1] + (right[end + 1] - left[start + 1]) * bend
-            axes.fill_between(x, low, high, color=colour, alpha=alpha, linewidth=0)
-        for place, share in ((-0.06, stay_right + broken), (1.02, stay_right + fixed)):
-            axes.bar(place, share, width=0.04, align="edge", color=RIGHT)
-            axes.bar(place, 1 - share, bottom=share, width=0.04, align="edge", color=WRONG)
-        axes.set_title(name, fontsize=8, loc="left")
-        axes.text(0.5, -0.06, f"mended {fixed:.1%}   broken {broken:.1%}", ha="center", va="top", fontsize=6.5)
-        axes.set_xlim(-0.08, 1.08)
-        axes.set_ylim(-0.16, 1)
-        axes.set_axis_off()
-    report.figure(
-        plot,
-        "Green is right, orange wrong; first attempts on the left, last attempts on the right. Strong bands changed:"
-        " green was mended, orange was broken. All seeds together.",
-    )
-
-
-def _edit_ratios(report: Report, graded: dict[str, list[Graded]]) -> None:
-    report.heading("How much a second attempt changes")
-    plot, panels = _grid(len(graded), 1.5)
-    for axes, (name, episodes) in zip(panels, graded.items(), strict=True):
-        tries = [attempts_of(g, 2) for g in episodes]
-        ratios = [edit_ratio(t[0].action, t[-1].action) for t in tries]
-        weights = np.full(len(ratios), 1 / len(ratios))
-        axes.hist(ratios, bins=np.linspace(0, 1, 21).tolist(), weights=weights, color=CYCLE[0])
-        axes.set_yscale("log")
-        axes.set_ylim(1e-3, 1.2)
-        axes.set_title(name, fontsize=8, loc="left")
-        dress(axes)
-        axes.tick_params(labelsize=6)
-    report.figure(
-        plot,
-        "Edit distance between first and last attempt over the sum of their lengths (0: unchanged); share of problems"
-        " on a logarithmic scale.",
-    )
-
-
 def _curves(report: Report, runs: dict[str, list[Run]], name: str, label: str) -> None:
     curves = {arm: _curve(members, name) for arm, members in runs.items() if members}
     curves = {arm: curve for arm, curve in curves.items() if len(curve)}
     if not curves:
         return
-    plot, panels = _grid(len(curves), 1.6)
+    plot, panels = grid(len(curves), 1.6)
     values = np.concatenate([curve[:, 1:].ravel() for curve in curves.values()])
     margin = 0.05 * (values.max() - values.min() + 1e-9)
     for axes, (arm, curve) in zip(panels, curves.items(), strict=True):

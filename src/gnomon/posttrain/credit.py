@@ -31,7 +31,9 @@ def advantages(
     later turns; times `turn_weights[t]`.
 
     Baselines: `none`; `group_mean`; `leave_one_out` (RLOO: the mean of the others); `group_norm` (GRPO: mean and
-    standard deviation). The defaults give plain REINFORCE. Raises UserError for a group of one under a baseline.
+    standard deviation). The defaults give plain REINFORCE. Where each of K first attempts is continued M times, its own
+    copies are among "the others" at turn 1: `leave_one_out` then shrinks that turn's expected gradient, whatever gamma
+    is, by M (K - 1) / (K M - 1). Raises UserError for a group of one under a baseline.
     """
     if rewards.ndim != 2:
         raise UserError(f"advantages: rewards has shape {tuple(rewards.shape)}; [trajectories, turns] is expected.")

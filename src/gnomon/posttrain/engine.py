@@ -24,6 +24,7 @@ from gnomon.posttrain.trainer import Trainer, no_signal_share
 from gnomon.seeds import derive
 
 FAULT_LIMIT = 0.05  # share of trajectories an environment may fail on before the run stops
+FRUITLESS_LIMIT = 1000  # tasks in a row without a group to train on before the run stops
 RESTART_LIMIT = 5  # deaths of searchers in a row, without a result between them, before the run stops
 
 
@@ -102,6 +103,7 @@ class Engine:
         self.broadcast: Broadcast | None = None
         self.calls: dict[Call, Request] = {}
         self.deaths_in_a_row = 0
+        self.fruitless = 0  # tasks in a row that brought no group to train on
         self.start = ""
         self.stage = 0
         self.first = self.last = 0  # the stage's updates, counted over all stages
@@ -272,7 +274,7 @@ class Engine:
                 self._issue(request.index, request.tasks, request.given)
                 continue
             self.deaths_in_a_row = 0
-            self._take(collected)
+            self._take(collected, len(request.tasks))
 
     def _revive(self, worker: WorkerHandle, death: WorkerDied) -> None:
         self.deaths_in_a_row += 1
@@ -283,7 +285,7 @@ class Engine:
             worker.restart()
             worker.call("begin", self.start, self.stage)
 
-    def _take(self, collected: Collected) -> None:
+    def _take(self, collected: Collected, tasks: int) -> None:
         counters = self.counters
         counters.samples += sum(len(group) for group in collected.groups)
         counters.tokens += collected.tokens
@@ -299,6 +301,15 @@ class Engine:
             )
         usable = [g for g in collected.groups if len(g) > 1 or not self.recipe.objective.needs_groups]
         self.replay.add(usable)
+        self.fruitless = 0 if usable else self.fruitless + tasks
+        if self.fruitless >= FRUITLESS_LIMIT:
+            paired = self.recipe.sampling.answer == "paired"
+            reason = "no attempt was right, so none could be paired" if paired else "every trajectory was left out"
+            raise UserError(
+                f"{self.fruitless} tasks in a row gave nothing to train on: {reason} ({counters.too_long} outgrew the"
+                f" context, the environment failed on {counters.faults}). A longer warm start, easier tasks or a larger"
+                " context would give some; the last checkpoint stands."
+            )
 
     def _count_faults(self, faults: Sequence[Fault]) -> None:
         counters = self.counters

@@ -1,10 +1,10 @@
-"""Grading a policy on held-out tasks: one greedy episode each, one sampled episode each, with intervals."""
+"""Grading a policy on held-out tasks: one greedy (or beam) episode each, one sampled episode each, with intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gnomon.models.policy import Policy
+from gnomon.models.policy import Policy, Sample, TokenIds
 from gnomon.posttrain.searcher import observe
 from gnomon.seeds import derive
 from gnomon.stats import Estimate
@@ -34,7 +34,7 @@ class Graded:
     task_id: str
     prompt: str
     turns: tuple[Answered, ...]
-    mode: str  # "greedy" or "sampled"
+    mode: str  # "greedy" or "sampled"; for warmups also "n_warmups", "shuffled", "filler" or "nothing"
     too_long: bool = False
 
     @property
@@ -88,10 +88,13 @@ def grade(
     mode: str,
     seed: int,
     max_turns: int = 8,
+    beams: int = 1,
 ) -> list[Graded]:
-    """Play each task once, greedily (`mode="greedy"`) or by one draw at temperature 1 (`"sampled"`)."""
+    """Play each task once, greedily (`mode="greedy"`) or by one draw at temperature 1 (`"sampled"`).
+
+    With `beams` above 1, greedy answers that are graded come from a beam search; a warmup never does.
+    """
     graded: list[Graded] = []
-    temperature = 0.0 if mode == "greedy" else 1.0
     for start in range(0, len(tasks), BATCH):
         some = tasks[start : start + BATCH]
         episodes: list[Any] = [environment.start(task, derive(seed, "evaluate", task.id)) for task in some]
@@ -110,13 +113,13 @@ def grade(
             going = [i for i in going if i not in cut]
             if not going:
                 break
-            samples = policy.sample(
-                [prompts[i] for i in going],
-                max_tokens=max(map(limit, going)),
-                temperature=temperature,
-                seed=derive(seed, mode, start, turn),
-                prefixes=[rests[i] for i in going],
-            )
+            read, written, most = [prompts[i] for i in going], [rests[i] for i in going], max(map(limit, going))
+            if mode == "greedy":
+                free = any(getattr(episodes[i], "latent", False) for i in going)
+                samples = likeliest(policy, read, written, max_tokens=most, beams=1 if free else beams)
+            else:
+                seed_here = derive(seed, mode, start, turn)
+                samples = policy.sample(read, max_tokens=most, temperature=1.0, seed=seed_here, prefixes=written)
             still = []
             for i, sample in zip(going, samples, strict=True):
                 ids = sample.token_ids[: limit(i)]
@@ -132,6 +135,15 @@ def grade(
             for i, (task, episode, said) in enumerate(zip(some, episodes, turns, strict=True))
         ]
     return graded
+
+
+def likeliest(
+    policy: Policy, prompts: Sequence[TokenIds], prefixes: Sequence[TokenIds], *, max_tokens: int, beams: int
+) -> list[Sample]:
+    """An action for each prompt and prefix: the greedy one, or a beam search's where `beams` is above 1."""
+    if beams > 1:
+        return policy.beam(prompts, beams, max_tokens=max_tokens, prefixes=prefixes)
+    return policy.sample(prompts, max_tokens=max_tokens, temperature=0.0, prefixes=prefixes)
 
 
 def accuracy(graded: Sequence[Graded]) -> Estimate:

@@ -8,6 +8,7 @@ from pydantic import Field
 from gnomon.config import Settings
 
 STAGED = ("objective", "sampling", "train")  # the sections that a stage may change
+OTHER_STAGES = ("warm_start", "rl", "control")  # what a run's other parts are called in its metrics
 NonNegative = Annotated[float, Field(ge=0)]
 
 
@@ -49,7 +50,8 @@ class AttemptsSettings(Settings):
 
     `trained` attempts are played in training (all by default; 1 is single-turn training), while `count` are graded.
     `offline_first_attempts` is the share of tasks whose first attempts are not drawn anew but taken from the replay, to
-    be read and not trained on (SCoRe, section 5.3). `binary` makes a graded reward a verdict.
+    be read and not trained on (SCoRe, section 5.3). `binary` makes a graded reward a verdict. `slips` is that of
+    `gnomon.tasks.TwoAttempt`, for the warm start.
     """
 
     count: int = Field(2, ge=2)
@@ -57,13 +59,14 @@ class AttemptsSettings(Settings):
     trained: int | None = Field(None, ge=1)
     offline_first_attempts: float = Field(0.0, ge=0, lt=1)
     binary: bool = False
+    slips: float = Field(0.0, ge=0, le=1)
 
 
 class LatentSettings(Settings):
     """`[latent]`: a free sequence of at most `max_tokens` tokens, then `separator`, before the answer (warmups).
 
-    `dropped` and `filler` are those of `gnomon.tasks.Latent`. At test time `n_warmups` warmups are tried, and the
-    answer they make likeliest together is given.
+    `dropped` and `filler` are those of `gnomon.tasks.Latent`. Greedy answers follow one greedy warmup; with `n_warmups`
+    above 1, the answer that so many warmups make likeliest together is graded besides.
     """
 
     max_tokens: int = Field(8, ge=1)
@@ -76,9 +79,10 @@ class LatentSettings(Settings):
 class ObjectiveSettings(Settings):
     """`[objective]`: which loss, and how rewards become credit.
 
-    `kl` is one coefficient or one for each turn; it is added to every objective. `keep` says which trajectories
-    `weighted_nll` learns from: `all`; those `rewarded` at least `reward_threshold`; those whose last attempt `fixed` a
-    wrong first one (STaR D, Pair-SFT D); or those that `end_right` (D+).
+    `kl` is one coefficient or one for each turn; it is added to every objective, as a mean over trajectories, or over
+    tokens where `aggregate` is `token`. `keep` says which trajectories `weighted_nll` learns from: `all`; those
+    `rewarded` at least `reward_threshold`; those whose last attempt `fixed` a wrong first one (STaR D, Pair-SFT D); or
+    those that `end_right` (D+).
     """
 
     name: Literal["trajectory_balance", "policy_gradient", "weighted_nll", "latent_marginal"] = "trajectory_balance"
@@ -173,10 +177,14 @@ class EngineSettings(Settings):
 
 
 class EvaluationSettings(Settings):
-    """`[evaluation]`: how many held-out tasks are graded before and after (`n`), and along the way (`n_curve`)."""
+    """`[evaluation]`: how many held-out tasks are graded before and after (`n`), and along the way (`n_curve`).
+
+    With `beams` above 1, greedy answers are those of a beam search.
+    """
 
     n: int = Field(500, ge=1)
     n_curve: int = Field(200, ge=1)
+    beams: int = Field(1, ge=1)
 
 
 class ControlSettings(Settings):
@@ -260,7 +268,13 @@ class Recipe(Settings):
     def _stages_are_recipes(
         cls, stages: tuple[StageSettings, ...], info: pydantic.ValidationInfo
     ) -> tuple[StageSettings, ...]:
+        names = [stage.name for stage in stages]
         for number, stage in enumerate(stages):
+            where = f"stages[{number}] ({stage.name})"
+            if names.count(stage.name) > 1 or stage.name in OTHER_STAGES:
+                raise ValueError(f"{where}: the name is taken; each stage needs one of its own in the metrics.")
+            if "steps" in stage.train:
+                raise ValueError(f"{where}: train.steps follows from the stage's share of the whole; leave it out.")
             values = {key: value.model_dump() for key, value in info.data.items() if isinstance(value, Settings)}
             merged = {
                 section: {**values[section], **getattr(stage, section)} for section in STAGED if section in values
@@ -271,13 +285,33 @@ class Recipe(Settings):
                 error = fault.errors(include_url=False)[0]
                 key = ".".join(str(part) for part in error["loc"])
                 message = error["msg"].removeprefix("Value error, ")
-                raise ValueError(f"stages[{number}] ({stage.name}): {key}: {message}") from fault
+                raise ValueError(": ".join(filter(None, (where, key, message)))) from fault
         return stages
 
     @pydantic.model_validator(mode="after")
     def _answers_fit_the_task(self) -> "Recipe":
-        for name, stage in self.parts():
+        if self.attempts is not None:
+            trained, count = self.attempts.trained, self.attempts.count
+            if trained not in (None, 1, count):
+                raise ValueError(f"attempts.trained = {trained} should be 1 or attempts.count = {count}.")
+            if trained == 1 and self.attempts.offline_first_attempts > 0:
+                raise ValueError("attempts.offline_first_attempts needs a second attempt to train, not trained = 1.")
+        turns = self.turns
+        several = self.attempts is not None and self.attempts.trained != 1
+        parts = self.parts()
+        for name, stage in parts:
             where = f" (stage {name})" if self.stages else ""
+            weights, sampling = stage.objective.turn_weights, stage.sampling
+            if turns is not None and weights is not None and len(weights) != turns:
+                raise ValueError(
+                    f"objective.turn_weights{where} has {len(weights)} entries for {turns} turns; one each is needed."
+                )
+            needed = self.attempts.count if self.attempts is not None else turns or 1
+            most = min(sampling.max_turns, self.sampling.max_turns)  # grading goes by the whole recipe's
+            if most < needed:
+                raise ValueError(
+                    f"sampling.max_turns = {most}{where} would end an episode of {needed} turns before its last one."
+                )
             if stage.objective.name == "latent_marginal" and (
                 self.latent is None or stage.sampling.answer != "teacher"
             ):
@@ -285,15 +319,55 @@ class Recipe(Settings):
                     f"objective.name = 'latent_marginal'{where} needs a [latent] section and sampling.answer ="
                     " 'teacher': it asks how likely a warmup makes the known answer."
                 )
-            if stage.sampling.answer == "paired" and self.attempts is None:
-                raise ValueError(f"sampling.answer = 'paired'{where} needs an [attempts] section.")
-            if stage.sampling.branches > 1 and self.attempts is None:
-                raise ValueError(f"sampling.branches{where} needs an [attempts] section: nothing follows one action.")
-        if self.attempts is not None and self.attempts.trained is not None:
-            trained, count = self.attempts.trained, self.attempts.count
-            if trained not in (1, count):
-                raise ValueError(f"attempts.trained = {trained} should be 1 or attempts.count = {count}.")
+            for setting, chosen in {
+                "objective.keep = 'fixed'": stage.objective.name == "weighted_nll" and stage.objective.keep == "fixed",
+                "sampling.answer = 'paired'": sampling.answer == "paired",
+                f"sampling.branches = {sampling.branches}": sampling.branches > 1,
+            }.items():
+                if chosen and not several:
+                    raise ValueError(
+                        f"{setting}{where} needs an [attempts] section whose second attempts are trained: nothing"
+                        " follows a single answer."
+                    )
+            if sampling.branches > 1 and self.replay.recency < 1:
+                raise ValueError(
+                    f"sampling.branches = {sampling.branches}{where} compares continuations of one first attempt, and"
+                    f" replay.recency = {self.replay.recency:g} would draw single ones again; replay.recency = 1 or"
+                    " sampling.branches = 1."
+                )
+            if sampling.temperature != parts[0][1].sampling.temperature and self.replay.recency < 1:
+                raise ValueError(
+                    f"sampling.temperature{where} differs from the first stage's, and replay.recency ="
+                    f" {self.replay.recency:g} would mix answers of both; replay.recency = 1 or one temperature."
+                )
         return self
+
+    @pydantic.model_validator(mode="after")
+    def _demonstrations_teach(self) -> "Recipe":
+        for name, stage in self.parts():
+            where = f" (stage {name})" if self.stages else ""
+            objective = stage.objective.name
+            weighs = self.latent is not None and objective in ("latent_marginal", "trajectory_balance")
+            if stage.sampling.answer == "teacher" and objective != "weighted_nll" and not weighs:
+                raise ValueError(
+                    f"sampling.answer = 'teacher'{where} gives {objective} nothing to compare; weighted_nll learns from"
+                    " demonstrations, and with a [latent] section latent_marginal and trajectory_balance weigh warmups"
+                    " by them."
+                )
+            if objective == "latent_marginal" and self.replay.recency < 1:
+                raise ValueError(
+                    f"objective.name = 'latent_marginal'{where} weighs warmups drawn by the policy itself, and"
+                    f" replay.recency = {self.replay.recency:g} would mix in old ones; replay.recency = 1, or"
+                    " objective.name = 'trajectory_balance'."
+                )
+        return self
+
+    @property
+    def turns(self) -> int | None:
+        """How many turns an episode has in training, where a wrapper says so."""
+        if self.attempts is not None:
+            return self.attempts.trained or self.attempts.count
+        return None if self.latent is None else 2
 
     def parts(self) -> list[tuple[str, "Recipe"]]:
         """The stages by name, each as a recipe without stages of its own, whose steps add up to `train.steps`."""
@@ -328,7 +402,7 @@ class Recipe(Settings):
             if training and self.attempts.trained == 1:
                 return environment
             chosen = {} if self.attempts.instruction is None else {"instruction": self.attempts.instruction}
-            return tasks.TwoAttempt(environment, attempts=self.attempts.count, **chosen)
+            return tasks.TwoAttempt(environment, attempts=self.attempts.count, slips=self.attempts.slips, **chosen)
         if self.latent is not None:
             latent = self.latent
             return tasks.Latent(environment, latent.max_tokens, latent.separator, latent.filler, latent.dropped)

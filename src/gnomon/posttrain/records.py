@@ -76,6 +76,11 @@ class Trajectory:
         return min(turn.policy_version for turn in self.turns if turn.origin != "replay")
 
     @property
+    def temperature(self) -> float:
+        """The temperature of the actions that are trained on: a first one from the replay may be of another."""
+        return self.turns[-1].temperature
+
+    @property
     def prompt_ids(self) -> tuple[int, ...]:
         """The first prompt."""
         return self.turns[0].prompt_ids

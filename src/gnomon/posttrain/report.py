@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from gnomon.posttrain.warmup_pictures import verdict, warmup_section
 from gnomon.runs import Run
 from gnomon.runs.report import Report, figure
 from gnomon.stats.intervals import wilson
@@ -24,6 +25,10 @@ def write_report(run: Run) -> Path:
         report.sentence("This run has not finished; the curves show how far it came. --resume goes on with it.")
     else:
         _headline(report, summary)
+        if "attempts_after" in summary:
+            _attempts(report, run, summary)
+        if "warmups" in summary:
+            warmup_section(report, run, summary)
     learned = [row for row in rows if row["stage"] not in ("warm_start", "control")]
     _accuracy_figure(report, settings, summary, learned)
     if learned:
@@ -55,6 +60,22 @@ def shortfalls(summary: dict[str, Any]) -> list[str]:
         found.append(
             "Post-training is not shown to be better than supervised training alone for the same CPU time:"
             f" the difference is {_span(control, '+.3f')}."
+        )
+    if attempts := summary.get("attempts_after"):
+        delta = attempts["delta"]
+        if delta["low"] is None or delta["low"] <= 0 <= delta["high"]:
+            found.append(f"A second attempt is not shown to help: delta is {_span(delta, '+.3f')}.")
+        elif delta["high"] < 0:
+            found.append(f"A second attempt makes answers worse: delta is {_span(delta, '+.3f')}.")
+    if "warmups" in summary:
+        for figure_name, sentence in zip(("information", "over_shuffled"), verdict(summary["warmups"]), strict=True):
+            low = summary["warmups"][figure_name]["low"]
+            if low is None or low <= 0:
+                found.append(sentence)
+    if summary.get("evaluation_too_long"):
+        found.append(
+            f"{summary['evaluation_too_long']} held-out episodes were cut short because they outgrew the context; what"
+            " was missing counts as wrong."
         )
     if summary["no_signal"] > 0.5:
         found.append(
@@ -97,6 +118,48 @@ def _headline(report: Report, summary: dict[str, Any]) -> None:
         if f"accuracy_{key}" in summary
     ]
     report.table(["held-out accuracy", "greedy answers", "sampled answers"], rows)
+    if "scores_after" in summary:
+        _scores(report, summary)
+
+
+def _scores(report: Report, summary: dict[str, Any]) -> None:
+    columns = {
+        "scores_before": "before",
+        "scores_after": "after",
+        "scores_improvement": "after - before",
+        "scores_control": "supervised control",
+    }
+    there = [key for key in columns if key in summary]
+    rows = []
+    for name in summary["scores_after"]:
+        signs = {key: "+.4g" if key == "scores_improvement" else ".4g" for key in there}
+        rows.append([name, *(_span(summary[key][name], signs[key]) for key in there)])
+    report.table(["greedy answers, all together", *(columns[key] for key in there)], rows)
+
+
+def _attempts(report: Report, run: Run, summary: dict[str, Any]) -> None:
+    from gnomon.posttrain.attempt_pictures import edit_ratios, flows, tries_of
+
+    report.heading("Attempts")
+    stages = ("before", "after")
+    names = list(summary["attempts_after"])
+    rows = [[stage, *(_span(summary[f"attempts_{stage}"][name]) for name in names)] for stage in stages]
+    report.table(["greedy answers", *(name.replace("_", " ") for name in names)], rows)
+    n = summary["attempts_after"]["delta"]["n"]
+    report.sentence(
+        f"t1, t2 ...: accuracy of each attempt at {n} held-out problems; delta: last minus first; i to c and c to i:"
+        " shares of all problems that became right and wrong; fix rate: of the wrong first attempts, how many the last"
+        " one mended."
+    )
+    if summary.get("preflight"):
+        rate = summary["preflight"]["fix_rate"]
+        report.sentence(
+            f"Before training, sampled on training problems, the base mended {_span(rate)} of its {rate['n']} wrong"
+            " first attempts: that is what there was to reinforce."
+        )
+    tries = {stage: tries_of(run, stage) for stage in stages}
+    flows(report, tries)
+    edit_ratios(report, tries)
 
 
 def _accuracy_figure(
@@ -112,6 +175,13 @@ def _accuracy_figure(
     bands = [wilson(round(value * n), n) for _, value in curve]
     axes.fill_between(steps, [b.low or 0.0 for b in bands], [b.high or 0.0 for b in bands], alpha=0.2, linewidth=0)
     axes.plot(steps, [value for _, value in curve], marker="o", markersize=3, label="validation, greedy")
+    firsts = [(row["step"] - offset, row["validation_t1"]) for row in learned if "validation_t1" in row]
+    if firsts:
+        axes.plot(*zip(*firsts, strict=True), marker="o", markersize=3, color="C3", label="its first attempts")
+    names = [row["stage"] for row in learned]
+    for place in (index for index in range(1, len(names)) if names[index] != names[index - 1]):
+        axes.axvline(place, color="C7", linewidth=0.8, linestyle=":")
+        axes.text(place, 1.0, f" stage {names[place]}", fontsize=7, va="top")
     if summary is not None:
         marks = (("before", 0, "test, before and after"), ("after", settings["train"]["steps"], None))
         for key, where, label in marks:
@@ -131,6 +201,7 @@ def _accuracy_figure(
 
 def _curves(report: Report, learned: list[dict[str, Any]]) -> None:
     report.heading("Curves")
+    turns = range(1, 10)
     wanted = (
         ("reward", "reward of the batch"),
         ("kl", "KL to the reference (sampled)"),
@@ -138,8 +209,16 @@ def _curves(report: Report, learned: list[dict[str, Any]]) -> None:
         ("log_z", "log Z estimate"),
         ("response_length", "response length in tokens"),
         ("effective_sample_size", "effective sample size"),
+        ("log_marginal", "log mean likelihood"),
+        ("answer_log_prob", "answer's log-probability"),
+        ("effective_warmups", "effective warmups a group"),
+        ("distinct_warmups", "distinct warmups"),
+        ("warmup_length", "warmup length in tokens"),
         ("no_signal", "groups without signal"),
         ("gradient_norm", "gradient norm"),
+        *((f"reward_turn{turn}", f"reward of turn {turn}") for turn in turns),
+        *((f"kl_turn{turn}", f"KL to the reference, turn {turn}") for turn in turns),
+        *((f"gradient_norm_turn{turn}", f"gradient norm of turn {turn}") for turn in turns),
     )
     there = [(name, label) for name, label in wanted if any(row.get(name) is not None for row in learned)]
     from matplotlib.figure import Figure
@@ -220,6 +299,8 @@ def _costs(report: Report, summary: dict[str, Any]) -> None:
 def _span(estimate: dict[str, Any], form: str = ".3f") -> str:
     if estimate["value"] is None:
         return f"undefined ({estimate['reason']})"
+    if estimate["low"] is None:
+        return f"{estimate['value']:{form}} (no interval: {estimate['reason']})"
     return f"{estimate['value']:{form}} [{estimate['low']:{form}}, {estimate['high']:{form}}]"
 
 

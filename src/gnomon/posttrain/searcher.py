@@ -141,24 +141,29 @@ class Rollout:
         """`sampling.samples` trajectories, each in `sampling.branches` continuations, for each task.
 
         A trajectory that cannot be finished, because the environment fails or its prompt outgrows the context, is left
-        out and counted, and so is a continuation left without another to be compared with.
+        out and counted. Left out as well are a continuation without another to be compared with, and an attempt without
+        a right answer to be paired with.
         """
         opened: list[list[_Open]] = []
         for position, task in enumerate(tasks):
             group_id = f"{call}.{position}"
             firsts = (given or {}).get(position)
-            count = self.sampling.samples if firsts is None else len(firsts)
-            seeds = [derive(seed, "episode", group_id, k) for k in range(count)]
-            group = [o for s in seeds if (o := self._open(task, group_id, s)) is not None]
-            for trajectory, first in zip(group, firsts or (), strict=False):
-                turn = replace(first.turns[0], origin="replay", reference_log_probs=None)
-                self._answer(trajectory, turn)
+            if firsts is None:
+                seeds = [derive(seed, "episode", group_id, k) for k in range(self.sampling.samples)]
+                opened.append([o for s in seeds if (o := self._open(task, group_id, s)) is not None])
+                continue
+            group = []
+            for first in firsts:  # in the episode that the turn was drawn in: whatever is random there is as it was
+                if (trajectory := self._open(task, group_id, first.seed)) is not None:
+                    group.append(trajectory)
+                    self._answer(trajectory, replace(first.turns[0], origin="replay", reference_log_probs=None))
             opened.append(group)
         branches = self.sampling.branches
         for number in range(self.sampling.max_turns):
             for group in opened:
                 if number == 1 and branches > 1:
-                    group += [self._fork(o) for o in group if not o.done for _ in range(branches - 1)]
+                    forks = [self._fork(o) for o in group if not o.done for _ in range(branches - 1)]
+                    group += [o for o in forks if o is not None]
             going = [o for group in opened for o in group if not o.done and len(o.turns) == number]
             if going:
                 self._turn(going, derive(seed, "sample", call, number))
@@ -192,11 +197,17 @@ class Rollout:
             return None
         return opened
 
-    def _fork(self, trajectory: _Open) -> _Open:
+    def _fork(self, trajectory: _Open) -> _Open | None:
         """The same trajectory once more, its episode played again to where it stands."""
-        episode = self.environment.start(trajectory.task, trajectory.seed)
-        for text in trajectory.texts:
-            episode.step(text)
+        try:
+            episode = self.environment.start(trajectory.task, trajectory.seed)
+            for text in trajectory.texts:
+                episode.step(text)
+        except UserError:
+            raise
+        except Exception as fault:
+            self.faults.append(Fault(trajectory.task.id, f"playing again raised {type(fault).__name__}: {fault}"))
+            return None
         return replace(trajectory, episode=episode, turns=list(trajectory.turns), texts=list(trajectory.texts))
 
     def _limit(self, trajectory: _Open) -> int:
@@ -206,7 +217,10 @@ class Rollout:
         if self.sampling.answer == "teacher":
             demonstrated_now = [o for o in going if not getattr(o.episode, "latent", False)]
             for trajectory in demonstrated_now:
-                text = demonstrated(self.environment, trajectory.task, trajectory.seed)[-1]
+                # A group's warmups are weighed by one answer: a teacher that errs now and then gives them all the same.
+                after_warmup = bool(trajectory.turns) and trajectory.turns[-1].latent
+                its_seed = derive(seed, "teacher", trajectory.group_id) if after_warmup else trajectory.seed
+                text = demonstrated(self.environment, trajectory.task, its_seed)[len(trajectory.turns)]
                 self._answer(trajectory, self._written(trajectory, self.policy.encode_action(text)))
             going = [o for o in going if getattr(o.episode, "latent", False)]
         elif self.sampling.answer == "paired" and going and going[0].turns:
@@ -259,7 +273,7 @@ class Rollout:
             self._answer(trajectory, self._written(trajectory, answers[id(partner)]))
 
     def _written(self, trajectory: _Open, action_ids: Sequence[int]) -> Turn:
-        """A teacher's action as a turn, cut off where the recipe's limit or the context ends."""
+        """A teacher's action as a turn; it is certain, so its log-probabilities are 0."""
         action = tuple(action_ids)
         return Turn(
             trajectory.prompt_ids + trajectory.rest_ids,
@@ -337,7 +351,7 @@ def add_reference_log_probs(
     wanted: dict[tuple[tuple[int, ...], tuple[int, ...], float], list[float]] = {}
     for group in groups:
         for t in group:
-            wanted[(t.prompt_ids, t.rest_ids, t.turns[0].temperature)] = []
+            wanted[(t.prompt_ids, t.rest_ids, t.temperature)] = []
     keys = list(wanted)
     for temperature in {key[2] for key in keys}:
         alike = [key for key in keys if key[2] == temperature]
@@ -346,7 +360,7 @@ def add_reference_log_probs(
             wanted[key] = score.tolist()
 
     def scored(t: Trajectory) -> Trajectory:
-        values = wanted[(t.prompt_ids, t.rest_ids, t.turns[0].temperature)]
+        values = wanted[(t.prompt_ids, t.rest_ids, t.temperature)]
         turns = zip(t.turns, t.spans, strict=True)
         return replace(t, turns=tuple(replace(turn, reference_log_probs=tuple(values[a:b])) for turn, (a, b) in turns))
 

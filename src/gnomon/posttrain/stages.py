@@ -17,7 +17,7 @@ from gnomon.compute import Executor, executor
 from gnomon.errors import UserError
 from gnomon.models import training
 from gnomon.models.policy import Policy
-from gnomon.posttrain import evaluation
+from gnomon.posttrain import evaluation, warmups
 from gnomon.posttrain.attempts import attempt_figures
 from gnomon.posttrain.engine import Engine
 from gnomon.posttrain.progress import Progress
@@ -194,6 +194,8 @@ class _Job:
             if row["stage"] == "warm_start":
                 self.run.log(**{key: value for key, value in row.items() if key != "time"})
         self.run.log_evaluation(row for row in other.evaluations() if row["stage"] == "before")
+        if self.recipe.latent is not None:
+            warmups.store(self.run, "before", warmups.stored(other, "before"))
         with self.run.checkpoint(self.warm_steps) as folder:
             shutil.copytree(theirs, folder, dirs_exist_ok=True)
         self.state = json.loads((theirs / "state.json").read_text())
@@ -212,7 +214,8 @@ class _Job:
         validation = evaluation.held_out(self.environment, "validation", recipe.evaluation.n_curve)
         behind = 0
         for part, (name, stage) in enumerate(recipe.parts()):
-            if part >= self.state["part"]:
+            self.run.pinned.add(self.warm_steps + behind)
+            if part >= self.state["part"] and stage.train.steps:
                 self._stage(engine, part, name, stage, start, reference, behind, validation)
             behind += stage.train.steps
         done = self.warm_steps + recipe.train.steps
@@ -258,7 +261,6 @@ class _Job:
                     self._stop_if_interrupted()
         if part + 1 < len(self.recipe.parts()):
             self.state.update(part=part + 1, step=first + train.steps, engine=engine.state())
-            self.run.pinned.add(self.warm_steps + first + train.steps)
             self._save(self.warm_steps + first + train.steps, None, engine)
             self._stop_if_interrupted()
 
@@ -280,11 +282,19 @@ class _Job:
         stages = [stage for _, stage in recipe.parts()]
         if recipe.attempts is None or recipe.attempts.trained == 1 or not recipe.train.steps:
             return
-        if all(stage.sampling.answer != "policy" for stage in stages):
+        if stages[0].sampling.answer == "teacher":
             return
         rollout = Rollout(self.policy, self.environment, stages[0], 0)
         tasks = self.environment.tasks("train")[:PREFLIGHT]
         groups = rollout.groups(tasks, 0, derive(recipe.seed, "preflight"))
+        if stages[0].sampling.answer == "paired":
+            if not groups and not rollout.too_long:
+                raise UserError(
+                    f"The base answered none of {len(tasks)} training tasks right in {stages[0].sampling.samples}"
+                    " attempts each, so there is nothing to pair wrong ones with. A longer warm start"
+                    " (warm_start.steps), easier tasks or more sampling.samples would give something."
+                )
+            return
         tries = [t for group in groups for t in group]
         wrong = [t for t in tries if t.turns[0].reward < 1]
         fixed = sum(t.turns[-1].reward >= 1 for t in wrong)
@@ -327,12 +337,30 @@ class _Job:
             mode=mode,
             seed=derive(self.recipe.seed, "evaluation"),
             max_turns=self.recipe.sampling.max_turns,
+            beams=self.recipe.evaluation.beams,
         )
 
     def _grade(self, stage: str, step: int) -> None:
         tasks = evaluation.held_out(self.environment, "test", self.recipe.evaluation.n)
         for mode in ("greedy", "sampled"):
             self.run.log_evaluation(graded.to_row(step, stage) for graded in self._answers(tasks, mode))
+        if self.recipe.latent is not None and stage in warmups.STAGES:
+            self._study_warmups(stage, step, tasks, self.recipe.latent.n_warmups)
+
+    def _study_warmups(self, stage: str, step: int, tasks: Any, n_warmups: int) -> None:
+        study = warmups.Study(
+            self.policy,
+            self.environment,
+            tasks,
+            max_tokens=self.recipe.sampling.max_tokens,
+            beams=self.recipe.evaluation.beams,
+            seed=derive(self.recipe.seed, "evaluation"),
+        )
+        graded = [answer for answers in study.replaced().values() for answer in answers]
+        if n_warmups > 1:
+            graded += study.answers(n_warmups)
+        self.run.log_evaluation(answer.to_row(step, stage) for answer in graded)
+        warmups.store(self.run, stage, study.weighed())
 
     def _keep_examples(self, engine: Engine, step: int) -> None:
         rows = []
@@ -436,6 +464,7 @@ def summarise(run: Run, recipe: Recipe, state: dict[str, Any]) -> dict[str, Any]
 
     accuracy, reward = evaluation.accuracy, evaluation.mean_reward
     seconds = counters.seconds
+    per_second = 1 / seconds if seconds else 0.0  # no update, no time: a run of the base model alone
     summary: dict[str, Any] = {
         "task": recipe.task.name,
         "objective": recipe.objective.name,
@@ -456,13 +485,13 @@ def summarise(run: Run, recipe: Recipe, state: dict[str, Any]) -> dict[str, Any]
         "startup_seconds": counters.startup_seconds,
         "cpu_seconds": counters.trainer_cpu + counters.searcher_cpu,
         "warm_start_cpu_seconds": state["warm_cpu_seconds"],
-        "samples_per_second": counters.samples / seconds if seconds else None,
-        "tokens_per_second": counters.tokens / seconds if seconds else None,
+        "samples_per_second": counters.samples * per_second,
+        "tokens_per_second": counters.tokens * per_second,
         "staleness": counters.staleness_summary(),
         "staleness_counts": counters.staleness,
-        "trainer_idle": counters.trainer_waited / seconds if seconds else None,
+        "trainer_idle": counters.trainer_waited * per_second,
         "searcher_idle": counters.searcher_waited / max(1e-9, counters.searcher_busy + counters.searcher_waited),
-        "publish_share": counters.publish_seconds / seconds if seconds else None,
+        "publish_share": counters.publish_seconds * per_second,
         "no_signal": counters.no_signal_groups / max(1, counters.groups),
         "stages": {name: stage.train.steps for name, stage in recipe.parts()},
         "evaluation_too_long": sum(g.too_long for g in graded["after", "greedy"]),
@@ -477,10 +506,24 @@ def summarise(run: Run, recipe: Recipe, state: dict[str, Any]) -> dict[str, Any]
             figures = attempt_figures(graded[stage, "greedy"], attempts=recipe.attempts.count, seed=recipe.seed)
             summary[f"attempts_{stage}"] = {name: figure.to_dict() for name, figure in figures.items()}
         summary["preflight"] = state.get("preflight")
+    if recipe.latent is not None:
+        for stage, key in warmups.STAGES.items():
+            answers = {mode: answered for (of, mode), answered in graded.items() if of == stage}
+            figures = warmups.warmup_figures(answers, warmups.stored(run, stage), seed=recipe.seed)
+            summary[key] = {name: figure.to_dict() for name, figure in figures.items()}
     if ("control", "greedy") in graded:
         summary["accuracy_control"] = figure(accuracy, "control")
         summary["sampled_accuracy_control"] = figure(accuracy, "control", "sampled")
         summary["improvement_over_control"] = compare("control", "after")
+    environment = recipe.environment()
+    if (corpus_scores := getattr(environment, "corpus_scores", None)) is not None:
+        problems = {task.id: task for task in environment.tasks("test")}
+        asked = [problems[g.task_id] for g in graded["after", "greedy"]]
+        said = {stage: [g.answer for g in answers] for (stage, mode), answers in graded.items() if mode == "greedy"}
+        scores = {f"scores_{stage}": corpus_scores(asked, answers, seed=recipe.seed) for stage, answers in said.items()}
+        scores["scores_improvement"] = corpus_scores(asked, said["after"], minus=said["before"], seed=recipe.seed)
+        for key, figures in scores.items():
+            summary[key] = {name: figure.to_dict() for name, figure in figures.items()}
     return summary
 
 

@@ -128,14 +128,14 @@ class Trainer:
             sums[turn] = [a + b for a, b in zip(sums[turn], parts, strict=True)] if turn in sums else parts
 
     def score(self, trajectories: Sequence[Trajectory], labels: Sequence[int]) -> Scored:
-        """The batch's tensors under the current policy. Equal sequences go through the model once."""
+        """The batch's tensors under the current policy. Sequences alike in all that is trained on are scored once."""
         objective = self.recipe.objective
-        keys = [(t.prompt_ids, t.rest_ids) for t in trajectories]
+        keys = [(t.prompt_ids, t.rest_ids, t.spans, tuple(turn.origin for turn in t.turns)) for t in trajectories]
         distinct = list(dict.fromkeys(keys))
         position = {key: index for index, key in enumerate(distinct)}
         which = torch.tensor([position[key] for key in keys])
         prompts, rests = [key[0] for key in distinct], [key[1] for key in distinct]
-        temperature = trajectories[0].turns[0].temperature
+        temperature = trajectories[0].temperature
         turns = max(len(t.turns) for t in trajectories)
         anchored = [turn for turn in range(turns) if objective.kl_of(turn) > 0]
         exact = bool(anchored) and objective.kl_estimator == "exact"
@@ -188,8 +188,11 @@ class Trainer:
 
     def _share(self, chunk: Sequence[Trajectory], whole: Sequence[Trajectory]) -> float:
         """A chunk's weight in the whole batch's mean: by tokens where the loss is a mean over tokens."""
-        by_token = self.recipe.objective.name == "policy_gradient" and self.recipe.objective.aggregate == "token"
-        return _tokens(chunk) / max(1.0, _tokens(whole)) if by_token else len(chunk) / len(whole)
+        return _tokens(chunk) / max(1.0, _tokens(whole)) if self._by_token else len(chunk) / len(whole)
+
+    @property
+    def _by_token(self) -> bool:
+        return self.recipe.objective.name == "policy_gradient" and self.recipe.objective.aggregate == "token"
 
     def loss(self, scored: Scored, step: int) -> Loss:
         """The recipe's objective on a scored batch, and the KL to the reference at each turn's coefficient."""
@@ -206,9 +209,10 @@ class Trainer:
         else:
             loss = self._policy_gradient(scored)
         value, metrics = loss.value, dict(loss.metrics)
+        count = scored.mask.sum().clamp(min=1) if self._by_token else len(scored.mask)
         for turn in range(scored.turns):
             if (coefficient := self.recipe.objective.kl_of(turn)) > 0:
-                penalty = scored.penalty[:, turn].mean()
+                penalty = scored.penalty[:, turn].sum() / count
                 value = value + coefficient * penalty
                 metrics[f"kl_turn{turn + 1}"] = float(penalty.detach())
         return Loss(value, metrics)

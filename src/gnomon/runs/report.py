@@ -74,20 +74,17 @@ class Report:
         drawing = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", drawing)
         self._parts.append(f"<figure>{drawing}<figcaption>{html.escape(caption)}</figcaption></figure>")
 
-    def examples(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Answers side by side: rows with `prompt`, `before`, `after`, `before_correct`, `after_correct`."""
+    def examples(self, rows: Sequence[dict[str, Any]], columns: Sequence[str] = ("before", "after")) -> None:
+        """Answers side by side: rows with `prompt` and each of `columns`; `COLUMN_correct`, where there, marks it."""
 
-        def cell(text: str, right: bool) -> str:
-            return f'<td class="{"good" if right else "bad"}"><code>{html.escape(text) or "(empty)"}</code></td>'
+        def cell(row: dict[str, Any], name: str) -> str:
+            right = row.get(f"{name}_correct")
+            mark = "" if right is None else ' class="good"' if right else ' class="bad"'
+            return f"<td{mark}><code>{html.escape(row[name]) or '(empty)'}</code></td>"
 
-        body = "".join(
-            f"<tr><td><code>{html.escape(row['prompt'])}</code></td>"
-            + cell(row["before"], row["before_correct"])
-            + cell(row["after"], row["after_correct"])
-            + "</tr>"
-            for row in rows
-        )
-        head = "<th>prompt</th><th>before</th><th>after</th>"
+        names = ("prompt", *columns)
+        body = "".join("<tr>" + "".join(cell(row, name) for name in names) + "</tr>" for row in rows)
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
         self._parts.append(f'<table class="examples"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
 
     def write(self, path: str | Path) -> None:

@@ -34,7 +34,9 @@ def list_command(as_json: Json = False) -> None:
         table.add_row(row["name"], row["about"])
     console = Console()
     console.print(table)
-    console.print("besides: reasoning_gym:NAME (pip install 'gnomon[tasks]') and your own as module:Class")
+    console.print(
+        "besides: reasoning_gym:NAME (pip install 'gnomon[tasks]') and your own as module:Class", markup=False
+    )
 
 
 @app.command("show")
@@ -57,16 +59,21 @@ def show(
         for task in environment.tasks(split)[:n]
     ]
     sizes = {part: len(environment.tasks(part)) for part in ("train", "validation", "test")}
+    left_out = {"left_out": environment.left_out} if hasattr(environment, "left_out") else {}
     if as_json:
-        print(json.dumps({"task": name, "sizes": sizes, "problems": rows}))
+        print(json.dumps({"task": name, "sizes": sizes, **left_out, "problems": rows}))
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("task", "prompt", "a teacher's answer", title=f"{name}: {sizes}")
     for row in rows:
-        table.add_row(row["id"], row["prompt"], row["demonstration"])
-    Console().print(table)
+        table.add_row(*map(escape, (row["id"], row["prompt"], row["demonstration"])))
+    console = Console()
+    console.print(table)
+    for reason, count in left_out.get("left_out", {}).items():
+        console.print(f"left out, {reason.replace('_', ' ')}: {count}")
 
 
 @app.command("verify")

@@ -61,7 +61,11 @@ class Episode(Protocol):
 
 
 class Environment(Protocol):
-    """A family of tasks with disjoint splits."""
+    """A family of tasks with disjoint splits.
+
+    An environment whose answers are judged together as well has `corpus_scores(tasks, answers, *, minus=None, seed=0)`:
+    an Estimate by name, of those answers, or of the difference they make to the answers `minus`.
+    """
 
     @property
     def name(self) -> str:

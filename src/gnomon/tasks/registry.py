@@ -16,6 +16,7 @@ BUILT_IN = {
     "gsm8k": "gsm8k:GSM8K",
     "gsm8k_equations": "gsm8k:GSM8KEquations",
     "multiply": "multiply:Multiply",
+    "parallel": "parallel:Parallel",
     "scan": "scan:Scan",
     "sort": "sort:Sort",
 }

@@ -31,7 +31,10 @@ class Sort(Settings):
         rng = random.Random(self.seed)
         wanted = self.n_train + self.n_validation + self.n_test
         total = 10**self.length
-        numbers = rng.sample(range(total), min(total, wanted))
+        if total < 1 << 62:
+            numbers = rng.sample(range(total), min(total, wanted))
+        else:  # more than `sample` can count
+            numbers = list(dict.fromkeys(rng.randrange(total) for _ in range(wanted)))
         payloads = [{"items": f"{number:0{self.length}d}"} for number in numbers]
         return divide(payloads, lambda p: str(p["items"]), self.n_validation, self.n_test)
 

@@ -5,7 +5,7 @@ import math
 import random
 from dataclasses import dataclass
 
-from gnomon.tasks.environment import Environment, Task
+from gnomon.tasks.environment import Environment, Episode, Step, Task, demonstrated
 
 SPLITS = ("train", "validation", "test")
 WRONG = ("", " ", "no", "0" * 300, "\x00", "±∞ 東京", "(" * 50, "__import__('os')")
@@ -25,8 +25,9 @@ def check_environment(environment: Environment, *, n: int = 40, seed: int = 0) -
 
     Checked: splits exist, come out the same twice and share no task; ids are unique; payloads are JSON; prompts are not
     empty; rewards are finite numbers, the same again for the same text where the environment is `pure`; odd text is
-    graded, never an exception; symbols cover prompts and demonstrations. The share of demonstrations that are right is
-    returned, for a teacher may err on purpose.
+    graded, never an exception; a teacher's demonstrations are as many as the episode has turns; symbols cover prompts,
+    demonstrations and what is read between them. The share of episodes that end right under the teacher is returned,
+    for a teacher may err on purpose.
     """
     name = environment.name
     owners: dict[str, str] = {}
@@ -60,14 +61,34 @@ def _check_task(environment: Environment, task: Task) -> bool:
     if environment.symbols is not None:
         _check_symbols(environment, task, prompt + answer)
     for text in (answer, *WRONG):
-        first = environment.start(task, 0).step(text)
-        reward = first.reward
-        good = isinstance(reward, int | float) and not isinstance(reward, bool) and math.isfinite(reward)
-        assert good, f"{name}: task {task.id!r} rewards {text[:20]!r} with {reward!r}, not a finite number"
+        reward = _graded(environment, task, environment.start(task, 0), text).reward
         if environment.pure:
             repeated = environment.start(task, 1).step(text).reward
             assert repeated == reward, f"{name}: pure, but {text[:20]!r} on {task.id!r} earns {reward} and {repeated}"
-    return environment.start(task, 0).step(answer).correct
+    return _check_demonstrations(environment, task)
+
+
+def _check_demonstrations(environment: Environment, task: Task) -> bool:
+    """Play an episode as the teacher would; whether its last action was right."""
+    episode = environment.start(task, 0)
+    texts = demonstrated(environment, task, 0)
+    for turn, text in enumerate(texts, start=1):
+        step = _graded(environment, task, episode, text)
+        assert step.done == (turn == len(texts)), (
+            f"{environment.name}: task {task.id!r} has {len(texts)} demonstrations, but its episode"
+            f" {'ends with' if step.done else 'goes on after'} turn {turn}"
+        )
+        if environment.symbols is not None:
+            _check_symbols(environment, task, text + (step.observation or ""))
+    return step.correct
+
+
+def _graded(environment: Environment, task: Task, episode: Episode, text: str) -> Step:
+    step = episode.step(text)
+    reward = step.reward
+    good = isinstance(reward, int | float) and not isinstance(reward, bool) and math.isfinite(reward)
+    assert good, f"{environment.name}: task {task.id!r} rewards {text[:20]!r} with {reward!r}, not a finite number"
+    return step
 
 
 def _check_symbols(environment: Environment, task: Task, text: str) -> None:

@@ -4,14 +4,16 @@
 `Binary` makes a graded reward a verdict.
 """
 
+import math
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gnomon.errors import UserError
 from gnomon.seeds import derive
-from gnomon.tasks.environment import Environment, Episode, Step, Task
+from gnomon.stats.estimate import Estimate
+from gnomon.tasks.environment import Environment, Episode, Step, Task, demonstrated
 
 TRY_AGAIN = (
     "\n\nRead the answer above once more. If there is a mistake in it, mend it. Then write the whole answer again.\n\n"
@@ -44,6 +46,11 @@ class _Wrapper:
         """The text that sets the answer off in the wrapped environment, where it says so."""
         return getattr(self.env, "separator", None)
 
+    @property
+    def corpus_scores(self) -> Callable[..., dict[str, Estimate]] | None:
+        """The wrapped environment's figures over many answers, where it has any."""
+        return getattr(self.env, "corpus_scores", None)
+
     def tasks(self, split: str) -> Sequence[Task]:
         """The wrapped environment's tasks."""
         return self.env.tasks(split)
@@ -51,6 +58,17 @@ class _Wrapper:
     def demonstration(self, task: Task, seed: int) -> str:
         """A teacher's answer."""
         return self.env.demonstration(task, seed)
+
+    def demonstrations(self, task: Task, seed: int) -> tuple[str, ...]:
+        """A teacher's action of every turn."""
+        return demonstrated(self.env, task, seed)
+
+    def _units(self, text: str) -> list[str]:
+        """The text cut into its environment's symbols, or into words where it has none."""
+        if self.env.symbols is None:
+            return re.findall(r"\s*\S+", text)
+        longest_first = sorted(self.env.symbols, key=len, reverse=True)
+        return re.findall("|".join(map(re.escape, longest_first)), text)
 
 
 class Binary(_Wrapper):
@@ -69,6 +87,14 @@ class _BinaryEpisode:
     def prompt(self) -> str:
         return self.episode.prompt
 
+    @property
+    def max_tokens(self) -> int | None:
+        return getattr(self.episode, "max_tokens", None)
+
+    @property
+    def latent(self) -> bool:
+        return getattr(self.episode, "latent", False)
+
     def step(self, action: str) -> Step:
         step = self.episode.step(action)
         return Step(float(step.correct), step.observation, step.components, step.done)
@@ -82,12 +108,18 @@ class TwoAttempt(_Wrapper):
     reward must be 0 or 1.
     """
 
-    def __init__(self, env: Environment, instruction: str = TRY_AGAIN, attempts: int = 2) -> None:
-        """Raises UserError for fewer than two attempts, an empty instruction, and one that holds the text which sets
-        the wrapped environment's answer off: a model could not tell the answer from what it was told."""
+    def __init__(self, env: Environment, instruction: str = TRY_AGAIN, attempts: int = 2, slips: float = 0.0) -> None:
+        """`slips` is the chance that an attempt of the teacher, the last one aside, has one unit of its answer wrong:
+        from a teacher whose attempts are always the same a model learns to copy, and then never mends anything.
+
+        Raises UserError for fewer than two attempts, an empty instruction, and one that holds the text which sets the
+        wrapped environment's answer off: a model could not tell the answer from what it was told.
+        """
         super().__init__(env)
         if attempts < 2:
             raise UserError(f"TwoAttempt: attempts = {attempts} must be at least 2.")
+        if not 0 <= slips <= 1:
+            raise UserError(f"TwoAttempt: slips = {slips} must lie between 0 and 1.")
         if not instruction:
             raise UserError("TwoAttempt: the instruction is empty; some text must stand between two attempts.")
         if self.separator and self.separator in instruction:
@@ -97,6 +129,7 @@ class TwoAttempt(_Wrapper):
             )
         self.instruction = instruction
         self.attempts = attempts
+        self.slips = slips
 
     @property
     def symbols(self) -> Sequence[str] | None:
@@ -109,7 +142,19 @@ class TwoAttempt(_Wrapper):
 
     def demonstrations(self, task: Task, seed: int) -> tuple[str, ...]:
         """The teacher's attempts, each made without a look at the others."""
-        return tuple(self.env.demonstration(task, derive(seed, "attempt", k)) for k in range(self.attempts))
+        texts = [self.env.demonstration(task, derive(seed, "attempt", k)) for k in range(self.attempts)]
+        if self.slips > 0:
+            rng = random.Random(f"{seed}/{task.id}/slips")
+            texts[:-1] = [self._slipped(text, rng) if rng.random() < self.slips else text for text in texts[:-1]]
+        return tuple(texts)
+
+    def _slipped(self, text: str, rng: random.Random) -> str:
+        """The text with one unit replaced by a unit of another task's answer."""
+        units = self._units(text)
+        other = self._units(self.env.demonstration(rng.choice(self.env.tasks("train")), 0))
+        if units and other:
+            units[rng.randrange(len(units))] = rng.choice(other)
+        return "".join(units)
 
 
 class _Attempts:
@@ -122,7 +167,9 @@ class _Attempts:
         step = self.wrapper.env.start(self.task, self.seed).step(action)
         if not step.done:
             raise UserError(f"TwoAttempt wraps environments of one turn, and {self.wrapper.name!r} goes on after it.")
-        if step.reward not in (0, 1):
+        # What is no finite number at all is a fault of the environment, found and counted by whoever plays it.
+        graded = isinstance(step.reward, int | float) and math.isfinite(step.reward)
+        if graded and step.reward not in (0, 1):
             raise UserError(
                 f"TwoAttempt needs a verdict, and {self.wrapper.name!r} rewards an answer with {step.reward:g}; wrapped"
                 " in gnomon.tasks.Binary (attempts.binary = true in a recipe) it gives 1 for a correct answer, else 0."
@@ -178,13 +225,6 @@ class Latent(_Wrapper):
         kept = [unit for unit in self._units(answer) if rng.random() >= self.dropped]
         return "".join(kept), answer
 
-    def _units(self, text: str) -> list[str]:
-        """The text cut into its environment's symbols, or into words where it has none."""
-        if self.env.symbols is None:
-            return re.findall(r"\s*\S+", text)
-        longest_first = sorted(self.env.symbols, key=len, reverse=True)
-        return re.findall("|".join(map(re.escape, longest_first)), text)
-
 
 class _Warmup:
     def __init__(self, wrapper: Latent, episode: Episode) -> None:
@@ -200,7 +240,10 @@ class _Warmup:
         if self.latent:
             self.latent = False
             return Step(0.0, self.wrapper.separator, done=False)
-        return self.episode.step(action)
+        step = self.episode.step(action)
+        if not step.done:
+            raise UserError(f"Latent wraps environments of one turn, and {self.wrapper.name!r} goes on after it.")
+        return step
 
 
 def wrapped(environment: Environment, kind: type[Any]) -> Any:

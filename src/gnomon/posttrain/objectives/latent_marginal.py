@@ -59,7 +59,7 @@ def latent_marginal(
     effective = (1 / by_group.sum(weights.square())).mean()
     return Loss(
         value,
-        {"log_marginal": float(marginal.detach().mean()), "effective_sample_size": float(effective)},
+        {"log_marginal": float(marginal.detach().mean()), "effective_warmups": float(effective)},
     )
 
 
