@@ -147,6 +147,19 @@ def test_the_trainers_gradient_is_that_of_the_stated_objective(policy, objective
     assert loss.metrics["answer_log_prob"] == pytest.approx(np.mean([float(y.detach()) for _, y in pairs]), rel=1e-5)
 
 
+@pytest.mark.parametrize("estimator", ["marginal", "snis", "elbo"])
+def test_groups_of_unequal_size_weigh_the_same_in_micro_batches(policy, estimator):
+    """The latent marginal is a mean over groups, however many warmups each has and however the batch is cut."""
+    rows, _ = batch_of(policy)
+    groups = [tuple(rows[:3]), tuple(rows[3:5])]
+    metrics = []
+    for size in (512, 1):
+        recipe = recipe_of(objective={"name": "latent_marginal", "estimator": estimator}, train={"micro_batch": size})
+        metrics.append(Trainer(recipe, copy.deepcopy(policy), policy).update(groups, 0))
+    for name in ("loss", "gradient_norm", "log_marginal"):
+        assert metrics[1][name] == pytest.approx(metrics[0][name], rel=1e-4), name
+
+
 def test_the_marginals_expected_gradient_is_exact_through_the_trainer(policy):
     """Every pair of a tiny world's warmups, weighted by its probability: the gradient of E[L_2], in float64."""
     trainer = Trainer(recipe_of(objective={"name": "latent_marginal"}), policy, policy)

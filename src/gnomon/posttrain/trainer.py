@@ -94,7 +94,7 @@ class Trainer:
         for start, stop in chunks:
             scored = self.score(trajectories[start:stop], labels[start:stop])
             loss = self.loss(scored, step)
-            share = self._share(trajectories[start:stop], trajectories)
+            share = self._share(trajectories[start:stop], trajectories, len(set(labels[start:stop])) / len(groups))
             if per_turn:
                 self._add_turn_gradients(of_turns, scored, step, share)
             (loss.value * share).backward()
@@ -186,9 +186,11 @@ class Trainer:
             return objective.beta
         return objective.beta + (objective.beta_end - objective.beta) * step / max(1, self.recipe.train.steps - 1)
 
-    def _share(self, chunk: Sequence[Trajectory], whole: Sequence[Trajectory]) -> float:
-        """A chunk's weight in the whole batch's mean: by tokens where the loss is a mean over tokens."""
-        return _tokens(chunk) / max(1.0, _tokens(whole)) if self._by_token else len(chunk) / len(whole)
+    def _share(self, chunk: Sequence[Trajectory], whole: Sequence[Trajectory], of_groups: float) -> float:
+        """A chunk's weight in the whole batch's mean, which is over tokens, groups or trajectories."""
+        if self._by_token:
+            return _tokens(chunk) / max(1.0, _tokens(whole))
+        return of_groups if self.recipe.objective.name == "latent_marginal" else len(chunk) / len(whole)
 
     @property
     def _by_token(self) -> bool:
@@ -367,7 +369,10 @@ def _describe(chunks: Sequence[Scored], trajectories: Sequence[Trajectory]) -> d
         "entropy": entropy,
         "effective_sample_size": effective_sample_size(log_weights=log_ratio.double().numpy()) / len(rewards),
         "response_length": _tokens(trajectories) / len(trajectories),
-        "truncated": sum(t.turns[-1].finish_reason == "length" for t in trajectories) / len(trajectories),
+        "truncated": sum(
+            any(turn.finish_reason == "length" for turn in t.turns if turn.origin == "policy") for t in trajectories
+        )
+        / len(trajectories),
     }
     graded = [[turn for turn in t.turns if not turn.latent] for t in trajectories]
     turns = min(map(len, graded))
