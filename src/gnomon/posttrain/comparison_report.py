@@ -11,12 +11,14 @@ from gnomon.posttrain.comparison import COSTS, FIGURES, show
 from gnomon.runs import Run
 from gnomon.runs.report import CYCLE, MUTED, Report, dress
 
-ATTEMPTS = ("t1", "t2", "delta", "i_to_c", "c_to_i", "fix_rate", "edit_ratio", "unchanged")
+ATTEMPTS = ("t1", "t2", "t3", "t4", "delta", "i_to_c", "c_to_i")
+CHANGES = ("fix_rate", "edit_ratio", "unchanged")
 WARMUPS = (
     "information",
     "effective_sample_size",
     "distinct",
     "accuracy",
+    "accuracy_n",
     "over_shuffled",
     "over_filler",
     "over_nothing",
@@ -39,6 +41,7 @@ def write_report(result: dict[str, Any], runs: dict[str, list[Run]], path: Path)
     warmed = any("information" in figures for figures in arms.values())
     for heading, names, wanted in (
         ("Attempts", ATTEMPTS, several),
+        ("What a later attempt changed", CHANGES, several),
         ("Warmups", WARMUPS, warmed),
         ("Accuracy", FIGURES, True),
         ("What it took", COSTS, True),

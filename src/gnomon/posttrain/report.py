@@ -143,8 +143,10 @@ def _attempts(report: Report, run: Run, summary: dict[str, Any]) -> None:
     report.heading("Attempts")
     stages = ("before", "after")
     names = list(summary["attempts_after"])
-    rows = [[stage, *(_span(summary[f"attempts_{stage}"][name]) for name in names)] for stage in stages]
-    report.table(["greedy answers", *(name.replace("_", " ") for name in names)], rows)
+    rows = [
+        [name.replace("_", " "), *(_span(summary[f"attempts_{stage}"][name]) for stage in stages)] for name in names
+    ]
+    report.table(["greedy answers", *stages], rows)
     n = summary["attempts_after"]["delta"]["n"]
     report.sentence(
         f"t1, t2 ...: accuracy of each attempt at {n} held-out problems; delta: last minus first; i to c and c to i:"
@@ -160,6 +162,31 @@ def _attempts(report: Report, run: Run, summary: dict[str, Any]) -> None:
     tries = {stage: tries_of(run, stage) for stage in stages}
     flows(report, tries)
     edit_ratios(report, tries)
+    _attempt_examples(report, run)
+
+
+def _attempt_examples(report: Report, run: Run) -> None:
+    """What the trained model changed, and how."""
+    changed = []
+    for row in run.evaluations():
+        if (row["stage"], row["mode"]) == ("after", "greedy") and len(row.get("turns", ())) > 1:
+            first, last = row["turns"][0], row["turns"][-1]
+            if first["action"] != last["action"]:
+                changed.append((first["correct"], last["correct"], row["prompt"], first["action"], last["action"]))
+    kinds = ((False, True, 6), (True, False, 3), (False, False, 3))
+    shown = [row for a, b, most in kinds for row in [row for row in changed if row[:2] == (a, b)][:most]]
+    if not shown:
+        return
+    report.sentence(
+        f"After training {len(changed)} answers were changed; some that were mended, broken, or still wrong:"
+    )
+    report.examples(
+        [
+            {"prompt": prompt, "first": first, "first_correct": a, "last": last, "last_correct": b}
+            for a, b, prompt, first, last in shown
+        ],
+        ("first", "last"),
+    )
 
 
 def _accuracy_figure(
@@ -229,6 +256,7 @@ def _curves(report: Report, learned: list[dict[str, Any]]) -> None:
         points = [(index + 1, row[name]) for index, row in enumerate(learned) if row.get(name) is not None]
         axes.plot([x for x, _ in points], [y for _, y in points], linewidth=1)
         axes.set_title(label, fontsize=8, loc="left")
+        axes.ticklabel_format(useOffset=False)
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in list(plot.axes)[len(there) :]:
@@ -238,6 +266,8 @@ def _curves(report: Report, learned: list[dict[str, Any]]) -> None:
 
 def _staleness(report: Report, summary: dict[str, Any] | None, learned: list[dict[str, Any]]) -> None:
     if summary is None or not summary["staleness_counts"]:
+        return
+    if summary["staleness"]["max"] == 0:
         return
     report.heading("Staleness")
     counts = {int(age): count for age, count in summary["staleness_counts"].items()}
