@@ -92,6 +92,28 @@ def test_impossible_gradings_are_refused(run, gnomon):
     assert "cannot write" in unwritable.stderr
 
 
+def test_several_warmups_at_test_time(tmp_path, gnomon):
+    recipe = tiny(
+        latent={"max_tokens": 2, "separator": "|", "n_warmups": 1},
+        objective={"name": "latent_marginal"},
+        sampling={"answer": "teacher"},
+        train={"steps": 1},
+        warm_start={"steps": 4},
+    )
+    stages.run_recipe(recipe, out=tmp_path / "warm", progress=Progress(quiet=True))
+    command = ("evaluate", str(tmp_path / "warm"), "--task", "multiply", "--n", "10", "--json")
+    assert "accuracy_n" not in json.loads(gnomon(*command).stdout)
+    several = json.loads(gnomon(*command, "--n-warmups", "3").stdout)
+    assert several["accuracy_n"].keys() >= ESTIMATE
+    assert several["accuracy_n"]["n"] == 10
+
+
+def test_warmups_are_refused_where_there_are_none(run, gnomon):
+    refused = gnomon("evaluate", str(run.path), "--task", "multiply", "--n-warmups", "3")
+    assert refused.exit_code == 2
+    assert "no run with [latent]" in refused.stderr
+
+
 def test_a_single_problem_has_no_interval_and_says_so(run, gnomon):
     shown = gnomon("evaluate", str(run.path), "--task", "multiply", "--n", "1")
     assert shown.exit_code == 0

@@ -10,6 +10,7 @@ from gnomon.posttrain.attempts import attempt_figures
 from gnomon.posttrain.evaluation import accuracy, grade, held_out
 from gnomon.posttrain.recipe import Recipe
 from gnomon.posttrain.searcher import observe
+from gnomon.posttrain.warmups import Study
 from gnomon.runs import open_run
 
 LONGEST = 256  # tokens an answer may have where neither command nor run says so
@@ -22,6 +23,7 @@ def as_trained(
     *,
     attempts: int | None = None,
     instruction: str | None = None,
+    n_warmups: int | None = None,
     max_tokens: int | None = None,
 ) -> Recipe:
     """How to grade `checkpoint` on `task`: as the recipe of its run says where it is of a run on this very task, with
@@ -40,7 +42,12 @@ def as_trained(
         if instruction is not None:
             values["attempts"]["instruction"] = instruction
     elif "latent" in theirs:
-        values["latent"] = theirs["latent"]
+        values["latent"] = theirs["latent"] if n_warmups is None else {**theirs["latent"], "n_warmups": n_warmups}
+    if n_warmups is not None and "latent" not in values:
+        raise UserError(
+            f"--n-warmups is for a policy trained to write warmups, and {checkpoint!r} is of no run with [latent] on"
+            f" {task!r}."
+        )
     values["evaluation"] = theirs.get("evaluation", {})
     values["sampling"] = {**_kept(theirs.get("sampling"), "max_tokens"), "max_turns": max(8, attempts or 1)}
     if max_tokens is not None:
@@ -66,7 +73,7 @@ def evaluate_policy(policy: Policy, recipe: Recipe, *, n: int, seed: int) -> dic
     """Grade `policy` on the first `n` held-out problems of the recipe's task: estimates by name, JSON-ready.
 
     With several attempts: t1 .. tN, delta, i_to_c, c_to_i, fix_rate, edit_ratio and unchanged, of greedy answers.
-    Otherwise: accuracy and sampled_accuracy.
+    Otherwise: accuracy and sampled_accuracy, and accuracy_n where several warmups are to be tried.
     """
     environment = recipe.environment()
     problems = held_out(environment, "test", n)
@@ -93,6 +100,9 @@ def evaluate_policy(policy: Policy, recipe: Recipe, *, n: int, seed: int) -> dic
         figures = attempt_figures(greedy, attempts=recipe.attempts.count, seed=seed)
     else:
         figures = {"accuracy": accuracy(greedy), "sampled_accuracy": accuracy(graded("sampled"))}
+    if recipe.latent is not None and recipe.latent.n_warmups > 1:
+        study = Study(policy, environment, problems, max_tokens=tokens, beams=recipe.evaluation.beams, seed=seed)
+        figures["accuracy_n"] = accuracy(study.answers(recipe.latent.n_warmups))
     if (corpus_scores := getattr(environment, "corpus_scores", None)) is not None:
         figures |= corpus_scores(problems, [g.answer for g in greedy], seed=seed)
     result |= {name: figure.to_dict() for name, figure in figures.items()}

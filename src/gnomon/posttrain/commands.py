@@ -166,6 +166,9 @@ def evaluate(
         int | None, typer.Option(min=1, help="Let the model answer this often, reading its earlier answers.")
     ] = None,
     instruction: Annotated[str | None, typer.Option(help="What it reads between two attempts.")] = None,
+    n_warmups: Annotated[
+        int | None, typer.Option(min=1, help="Try so many warmups and give the answer they make likeliest.")
+    ] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="At most this many tokens an answer.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     as_json: Json = False,
@@ -190,6 +193,7 @@ def evaluate(
         apply_overrides({}, overrides or []),
         attempts=attempts,
         instruction=instruction,
+        n_warmups=n_warmups,
         max_tokens=max_tokens,
     )
     result = evaluate_policy(Policy.load(checkpoint), recipe, n=n, seed=seed)
