@@ -67,6 +67,27 @@ def test_same_seed_same_bytes_other_seed_others(whole, tmp_path):
     assert same_metrics(whole, make(tmp_path / "other", seed=1)) != []
 
 
+def test_runs_of_several_seeds_may_share_one_base(tmp_path):
+    """`warm_start.seed` fixes the model that reinforcement learning starts from, and nothing after it."""
+    short = {"train": {"steps": 2}, "warm_start": {"steps": 8, "seed": 7}}
+    one, other = (make(tmp_path / str(seed), seed=seed, **short) for seed in (1, 2))
+    bases = [run.path / "checkpoints" / "8" / "policy" / "model.safetensors" for run in (one, other)]
+    assert bases[0].read_bytes() == bases[1].read_bytes()
+    assert (
+        tiny(seed=1, **short).base()
+        == tiny(seed=2, **short).base()
+        == tiny(seed=7, **{**short, "warm_start": {"steps": 8}}).base()
+    )
+    befores = [[row for row in run.evaluations() if row["stage"] == "before"] for run in (one, other)]
+    assert befores[0] == befores[1]
+    learned = [[row["loss"] for row in run.metrics() if row["stage"] == "rl"] for run in (one, other)]
+    assert learned[0] != learned[1]
+    shared = stages.run_recipe(
+        tiny(seed=2, **short), out=tmp_path / "shared", progress=Progress(quiet=True), start_of=one
+    )
+    assert same_metrics(shared, other) == []
+
+
 def test_lag_zero_is_sync(whole, tmp_path):
     """The asynchronous engine with no staleness allowed and one searcher does what `sync` does."""
     run = make(tmp_path / "process", engine={"name": "process", "max_staleness": 0})

@@ -34,8 +34,13 @@ class ModelSettings(Settings):
 
 
 class WarmStartSettings(Settings):
-    """`[warm_start]`: supervised training on the task's demonstrations before reinforcement learning."""
+    """`[warm_start]`: supervised training on the task's demonstrations before reinforcement learning.
 
+    `seed` fixes the model that comes out of it, whatever the run's own seed: runs of several seeds then differ in
+    everything after the warm start alone.
+    """
+
+    seed: int | None = Field(None, ge=0)
     steps: int = Field(0, ge=0)
     batch_size: int = Field(128, ge=1)
     learning_rate: float = Field(2e-3, gt=0)
@@ -408,11 +413,17 @@ class Recipe(Settings):
             return tasks.Latent(environment, latent.max_tokens, latent.separator, latent.filler, latent.dropped)
         return environment
 
+    @property
+    def base_seed(self) -> int:
+        """The seed behind the initial weights, the warm start, and the draws that grade a policy."""
+        return self.seed if self.warm_start.seed is None else self.warm_start.seed
+
     def base(self) -> dict[str, Any]:
         """Everything that decides the policy a run starts from and how it is graded: runs alike in it may share it."""
         values = self.model_dump(mode="json", exclude_none=True)
-        kept = ("seed", "task", "attempts", "latent", "model", "warm_start", "evaluation")
-        base = {name: values[name] for name in kept if name in values}
+        kept = ("task", "attempts", "latent", "model", "warm_start", "evaluation")
+        base = {"seed": self.base_seed, **{name: values[name] for name in kept if name in values}}
+        base["warm_start"].pop("seed", None)
         for name in ("trained", "offline_first_attempts"):
             base.get("attempts", {}).pop(name, None)
         return {**base, "max_tokens": self.sampling.max_tokens, "max_turns": self.sampling.max_turns}

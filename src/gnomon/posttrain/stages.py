@@ -335,7 +335,7 @@ class _Job:
             tasks,
             max_tokens=self.recipe.sampling.max_tokens,
             mode=mode,
-            seed=derive(self.recipe.seed, "evaluation"),
+            seed=derive(self.recipe.base_seed, "evaluation"),
             max_turns=self.recipe.sampling.max_turns,
             beams=self.recipe.evaluation.beams,
         )
@@ -354,7 +354,7 @@ class _Job:
             tasks,
             max_tokens=self.recipe.sampling.max_tokens,
             beams=self.recipe.evaluation.beams,
-            seed=derive(self.recipe.seed, "evaluation"),
+            seed=derive(self.recipe.base_seed, "evaluation"),
         )
         graded = [answer for answers in study.replaced().values() for answer in answers]
         if n_warmups > 1:

@@ -49,18 +49,18 @@ def initial_policy(recipe: Recipe, environment: Environment) -> Policy:
         width=settings.width,
         heads=settings.heads,
         context=settings.context,
-        seed=derive(recipe.seed, "model"),
+        seed=derive(recipe.base_seed, "model"),
     )
 
 
 class Demonstrations:
     """Batches of a teacher's answers to the training tasks, each a function of its step alone."""
 
-    def __init__(self, recipe: Recipe, environment: Environment, policy: Policy, purpose: str) -> None:
+    def __init__(self, recipe: Recipe, environment: Environment, policy: Policy, seed: int) -> None:
         self.environment = environment
         self.policy = policy
         self.size = recipe.warm_start.batch_size
-        self.seed = derive(recipe.seed, purpose)
+        self.seed = seed
         self.tasks: Sequence[Task] = environment.tasks("train")
         self.observed: dict[str, tuple[int, ...]] = {}
         self.epoch = -1
@@ -138,7 +138,7 @@ def warm_start(
     """`[warm_start]`'s updates from step `first` on, yielding after each."""
     settings = recipe.warm_start
     return training.supervised(
-        Demonstrations(recipe, environment, policy, "warm_start"),
+        Demonstrations(recipe, environment, policy, derive(recipe.base_seed, "warm_start")),
         supervised_loss(policy),
         optimizer,
         first=first,
@@ -158,7 +158,7 @@ def supervised_control(
     optimizer = training.optimizer_for(
         policy.model, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    demonstrations = Demonstrations(recipe, environment, policy, "control")
+    demonstrations = Demonstrations(recipe, environment, policy, derive(recipe.seed, "control"))
     loss_of = supervised_loss(policy)
     began = time.process_time()
     for step in itertools.count():
