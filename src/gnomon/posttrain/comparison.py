@@ -235,8 +235,9 @@ def _differences(runs: dict[str, list[Run]], against: str) -> dict[str, Any]:
 
 
 def show(estimate: dict[str, Any], form: str = ".3f") -> str:
-    """An estimate as text, with its interval where it has one."""
+    """An estimate as text, with its interval where it has one and it is more than a point."""
     if estimate.get("value") is None:
         return ""
-    interval = "" if estimate["low"] is None else f" [{estimate['low']:{form}}, {estimate['high']:{form}}]"
+    point = estimate["low"] is None or estimate["low"] == estimate["high"]
+    interval = "" if point else f" [{estimate['low']:{form}}, {estimate['high']:{form}}]"
     return f"{estimate['value']:{form}}{interval}"

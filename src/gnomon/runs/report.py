@@ -29,7 +29,7 @@ p { max-width: 46rem; margin: .5rem 0; }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .35rem 1.1rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--muted); font-weight: 600; font-size: .85rem; } td:not(:first-child) { white-space: nowrap; }
-.wide { overflow-x: auto; } figure { margin: 1.2rem 0; } figure svg { max-width: 100%; height: auto; } figcaption { color: var(--muted); font-size: .88rem; }
+.wide { overflow-x: auto; } .wide table { font-size: .88rem; } .wide td { white-space: nowrap; padding-right: .8rem; } figure { margin: 1.2rem 0; } figure svg { max-width: 100%; height: auto; } figcaption { color: var(--muted); font-size: .88rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.4rem; font-size: .92rem; }
 dt { color: var(--muted); } dd { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 code { font: .9em ui-monospace, "SF Mono", Menlo, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
