@@ -230,6 +230,7 @@ def _differences(runs: dict[str, list[Run]], against: str) -> dict[str, Any]:
             figure: mean([own[s][figure] - other[s][figure] for s in common]).to_dict()
             for figure in DIFFERENCES
             if all(figure in own[s] and figure in other[s] for s in common)
+            and not (figure == "accuracy_after" and "t2" in own[common[0]])  # which is the last attempt's
         }
     return found
 
@@ -238,6 +239,5 @@ def show(estimate: dict[str, Any], form: str = ".3f") -> str:
     """An estimate as text, with its interval where it has one and it is more than a point."""
     if estimate.get("value") is None:
         return ""
-    point = estimate["low"] is None or estimate["low"] == estimate["high"]
-    interval = "" if point else f" [{estimate['low']:{form}}, {estimate['high']:{form}}]"
-    return f"{estimate['value']:{form}}{interval}"
+    low, high = (None if bound is None else format(bound, form) for bound in (estimate["low"], estimate["high"]))
+    return f"{estimate['value']:{form}}" + ("" if low == high else f" [{low}, {high}]")

@@ -39,11 +39,13 @@ def write_report(result: dict[str, Any], runs: dict[str, list[Run]], path: Path)
         return
     several = any("delta" in figures for figures in arms.values())
     warmed = any("information" in figures for figures in arms.values())
+    # Where attempts are right or wrong, the reward is their sum.
+    shown = [name for name in FIGURES if not (several and name.startswith("reward"))]
     for heading, names, wanted in (
         ("Attempts", ATTEMPTS, several),
         ("What a later attempt changed", CHANGES, several),
         ("Warmups", WARMUPS, warmed),
-        ("Accuracy", FIGURES, True),
+        ("Accuracy of the last attempt" if several else "Accuracy", shown, True),
         ("What it took", COSTS, True),
     ):
         if wanted:
