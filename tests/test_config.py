@@ -105,3 +105,56 @@ def test_line_of_falls_back_to_the_table():
     assert line_of(text, ["a", "b", "c"]) == 4
     assert line_of(text, ["a", "b", "missing"]) == 3
     assert line_of(text, ["nowhere"]) is None
+
+
+# -- recipes that extend others ------------------------------------------------------------------------------------
+
+
+def write(folder, **texts):
+    for name, text in texts.items():
+        (folder / f"{name}.toml").write_text(text)
+    return folder
+
+
+def test_a_recipe_is_laid_over_the_one_it_extends_table_by_table(tmp_path):
+    write(tmp_path, base=GOOD, arm='extends = "base.toml"\n[objective]\nbeta = 0.7\nlog_z = "log_mean_exp"\n')
+    recipe = load(Recipe, tmp_path / "arm.toml")
+    assert (recipe.name, recipe.objective.beta, recipe.objective.log_z) == ("x", 0.7, "log_mean_exp")
+    assert recipe.task.model_extra == {"digits": [3, 1]}
+    assert load(Recipe, tmp_path / "arm.toml", ["objective.beta=0.1"]).objective.beta == 0.1
+
+
+def test_a_recipe_may_extend_one_that_extends(tmp_path):
+    write(tmp_path, base=GOOD, middle='extends = "base.toml"\nname = "y"\n', top='extends = "middle.toml"\nseed = 4\n')
+    recipe = load(Recipe, tmp_path / "top.toml")
+    assert (recipe.name, recipe.seed, recipe.objective.beta) == ("y", 4, 0.2)
+
+
+def test_another_base_may_stand_in(tmp_path):
+    write(tmp_path, base=GOOD, other=GOOD.replace("[3, 1]", "[2, 2]"), arm='extends = "base.toml"\nseed = 1\n')
+    assert load(Recipe, tmp_path / "arm.toml", base=tmp_path / "other.toml").task.model_extra == {"digits": [2, 2]}
+    with pytest.raises(UserError, match="extends no other recipe"):
+        load(Recipe, tmp_path / "base.toml", base=tmp_path / "other.toml")
+
+
+@pytest.mark.parametrize(
+    ("arm", "base", "words"),
+    [
+        ("[objective]\nbeta = -1\n", GOOD, ["arm.toml:3", "objective.beta = -1"]),
+        ("seed = 1\n", GOOD.replace("beta = 0.2", "beta = -2"), ["base.toml:10", "objective.beta = -2"]),
+        ("[objective]\nclip = 0.2\n", GOOD.replace("beta = 0.2", "betta = 1"), ["base.toml:10", "betta"]),
+    ],
+)
+def test_a_mistake_is_named_in_the_file_it_stands_in(arm, base, words, tmp_path):
+    write(tmp_path, base=base, arm='extends = "base.toml"\n' + arm)
+    with pytest.raises(UserError) as caught:
+        load(Recipe, tmp_path / "arm.toml")
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_circles_and_missing_bases_are_refused(tmp_path):
+    write(tmp_path, a='extends = "b.toml"\n', b='extends = "a.toml"\n', lone='extends = "gone.toml"\n')
+    with pytest.raises(UserError, match="leads back to itself"):
+        load(Recipe, tmp_path / "a.toml")
+    with pytest.raises(UserError, match=r"gone\.toml.*does not exist"):
+        load(Recipe, tmp_path / "lone.toml")
