@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gnomon.compute import WorkerDied, WorkerError, executor
+from gnomon.compute import Call, WorkerDied, WorkerError, WorkerHandle, executor
 from gnomon.config import load
 from gnomon.errors import UserError
 from gnomon.posttrain.progress import Progress
@@ -158,24 +158,16 @@ def _carry_out(arms: Sequence[Arm], jobs: int) -> dict[str, str]:
     with Progress() as progress, progress.stage("arms", len(arms), finished) as show:
         # First one arm from every start, then all others, which take its warm start over.
         for wave in (list(starts.values()), [arm for arm in arms if starts[arm.base] is not arm]):
-            todo = iter([arm for arm in wave if not arm.finished])
+            todo = [arm for arm in wave if not arm.finished]
             with executor("inline" if jobs == 1 else "process", workers=jobs) as workers:
-                free = [workers.start(ArmRunner) for _ in range(min(jobs, len(wave)))]
-                under_way: dict[Any, tuple[Arm, Any]] = {}
-                while True:
-                    while free and (following := next(todo, None)) is not None:
-                        arm = following
-                        start = starts[arm.base]
-                        whole = (start.folder / "checkpoints" / str(arm.recipe.warm_start.steps)).exists()
-                        start_of = str(start.folder) if start is not arm and whole else None
-                        worker = free.pop()
-                        settings = arm.recipe.model_dump(mode="json")
+                free = [workers.start(ArmRunner) for _ in range(min(jobs, len(todo)))]
+                under_way: dict[Call, tuple[Arm, WorkerHandle]] = {}
+                while todo or under_way:
+                    while todo and free:
+                        arm, worker = todo.pop(0), free.pop()
                         if jobs == 1:
                             progress.say(f"{arm.name}, seed {arm.seed}")
-                        call = worker.call("run", settings, str(arm.folder), start_of, jobs > 1)
-                        under_way[call] = arm, worker
-                    if not under_way:
-                        break
+                        under_way[_begin(arm, starts[arm.base], worker, quiet=jobs > 1)] = arm, worker
                     for call in workers.wait(list(under_way), None):
                         arm, worker = under_way.pop(call)
                         finished += 1
@@ -184,13 +176,18 @@ def _carry_out(arms: Sequence[Arm], jobs: int) -> dict[str, str]:
                         except (UserError, WorkerError, WorkerDied) as fault:
                             failed[f"{arm.name}/{arm.seed}"] = str(fault).strip().splitlines()[-1]
                             progress.say(f"{arm.name}, seed {arm.seed}, failed: {fault}")
-                        if worker.alive:
-                            free.append(worker)
-                        else:
+                        if not worker.alive:
                             worker.restart()
-                            free.append(worker)
+                        free.append(worker)
                         show(finished, f"{arm.name}, seed {arm.seed}")
     return failed
+
+
+def _begin(arm: Arm, start: Arm, worker: WorkerHandle, *, quiet: bool) -> Call:
+    """Have `worker` carry out `arm`, from the warm start of `start` where that is another arm and has one."""
+    warm = start.folder / "checkpoints" / str(arm.recipe.warm_start.steps)
+    start_of = str(start.folder) if start is not arm and warm.exists() else None
+    return worker.call("run", arm.recipe.model_dump(mode="json"), str(arm.folder), start_of, quiet)
 
 
 def flat(summary: dict[str, Any]) -> dict[str, float]:
