@@ -80,7 +80,7 @@ def test_runs_of_several_seeds_may_share_one_base(tmp_path):
     )
     befores = [[row for row in run.evaluations() if row["stage"] == "before"] for run in (one, other)]
     assert befores[0] == befores[1]
-    learned = [[row["loss"] for row in run.metrics() if row["stage"] == "rl"] for run in (one, other)]
+    learned = [[row["entropy"] for row in run.metrics() if row["stage"] == "rl"] for run in (one, other)]
     assert learned[0] != learned[1]
     shared = stages.run_recipe(
         tiny(seed=2, **short), out=tmp_path / "shared", progress=Progress(quiet=True), start_of=one
@@ -173,7 +173,7 @@ def test_replayed_groups_are_drawn_again_and_counted(tmp_path):
 )
 def test_only_the_objectives_lines_change(tmp_path, objective):
     run = make(tmp_path / "run", objective=objective, train={"steps": 3, "micro_batch": 8})
-    losses = [row["loss"] for row in run.metrics() if row["stage"] == "rl"]
+    losses = [row["entropy"] for row in run.metrics() if row["stage"] == "rl"]
     assert len(losses) == 3
     assert all(loss is not None for loss in losses)
 
