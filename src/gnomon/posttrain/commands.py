@@ -203,10 +203,10 @@ def evaluate(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("figure", "value", title=f"{task}: {checkpoint}, n = {result['n']}")
+    table = Table("figure", "value", "n", title=f"{task}: {checkpoint}")
     for name, figure in result.items():
         if isinstance(figure, dict):
-            table.add_row(name.replace("_", " "), _span(figure, sign=name == "delta"))
+            table.add_row(name.replace("_", " "), _span(figure, sign=name == "delta"), str(figure["n"]))
     Console().print(table)
 
 
