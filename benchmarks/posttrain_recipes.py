@@ -18,10 +18,10 @@ def run(recipe: Path, seed: int, folder: Path) -> dict[str, Any]:
     import torch
 
     from gnomon.config import load
-    from gnomon.posttrain.progress import Progress
     from gnomon.posttrain.recipe import Recipe
     from gnomon.posttrain.stages import run_recipe
     from gnomon.runs import open_run
+    from gnomon.runs.progress import Progress
 
     torch.set_num_threads(1)
     if not (folder / "summary.json").exists():

@@ -32,10 +32,10 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     from gnomon.config import load
-    from gnomon.posttrain.progress import Progress
     from gnomon.posttrain.recipe import Recipe
     from gnomon.posttrain.stages import run_recipe
     from gnomon.runs import open_run
+    from gnomon.runs.progress import Progress
 
     torch.set_num_threads(1)
     folder = Path(job["folder"])

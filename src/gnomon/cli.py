@@ -10,6 +10,7 @@ from gnomon.errors import UserError
 def build() -> typer.Typer:
     """The `gnomon` command with every room's commands below it. Imports no heavy package."""
     import gnomon.data_commands
+    import gnomon.dynamics.commands
     import gnomon.models.commands
     import gnomon.posttrain.commands
     import gnomon.runs.commands
@@ -24,12 +25,16 @@ def build() -> typer.Typer:
         add_completion=False,
         rich_markup_mode="markdown",
     )
+    gnomon.posttrain.commands.PROBE = "gnomon.dynamics:Probe"
     app.command("quickstart")(gnomon.posttrain.commands.quickstart)
     app.add_typer(gnomon.posttrain.commands.app, name="posttrain")
     app.command("evaluate")(gnomon.posttrain.commands.evaluate)
     app.command("sample")(gnomon.models.commands.sample)
     app.add_typer(gnomon.tasks.commands.app, name="tasks")
+    app.add_typer(gnomon.dynamics.commands.app, name="dynamics")
     gnomon.runs.commands.REPORTS["posttrain"] = "gnomon.posttrain.report:write_report"
+    for kind in ("fit", "compare", "probe", "train"):
+        gnomon.runs.commands.REPORTS[f"dynamics-{kind}"] = "gnomon.dynamics.report:write_report"
     gnomon.runs.commands.app.command("compare")(gnomon.posttrain.commands.compare_runs)
     gnomon.runs.commands.app.command("rescore")(gnomon.posttrain.commands.rescore)
     app.add_typer(gnomon.runs.commands.app, name="runs")

@@ -35,6 +35,7 @@ def _github(repository: str, commit: str, path: str) -> str:
 _GSM8K = ("openai/grade-school-math", "3101c7d50724")
 _CMUDICT = ("cmusphinx/cmudict", "0f8072f81430")
 _SCAN = ("brendenlake/SCAN", "c4b756cbc010")
+_LITBANK = ("dbamman/litbank", "3e50db0ffc033d7ccbb94f4d88f6b99210328ed8")
 
 FILES: dict[str, DataFile] = {
     entry.name: entry
@@ -87,6 +88,16 @@ FILES: dict[str, DataFile] = {
                 ("length", "length_split", "length", "test", "0760752ed34a75116ae11dcc1ee17526b7500060da1366540730fa24894d7db3", 1356970),
                 ("addprim_jump", "add_prim_split", "addprim_jump", "train", "e3c78485692e028eed4205e1b8b3fd0e785ef2c12d45b5b89204dadf5b239e23", 2579619),
                 ("addprim_jump", "add_prim_split", "addprim_jump", "test", "8147ae2651422c701162e174d9d66158daa57858a26b30317ac61797118ac7a5", 1531555),
+            )
+        ),
+        *(
+            DataFile(
+                f"litbank/{name}", f"text/{file}.txt", _github(*_LITBANK, f"original/{file}.txt"), sha256, size, "public domain (Project Gutenberg)"
+            )
+            for name, file, sha256, size in (
+                ("moby_dick", "2489_moby_dick", "080eaae430244e751b81c7ef34baf3b77010e89cf8312b5c053b422d04a4b642", 1219795),
+                ("pride_and_prejudice", "1342_pride_and_prejudice", "aeab3887797bed30eecf8abd37bc45072a4289caa43df160cf96de0b037c62ad", 691804),
+                ("sherlock_holmes", "1661_the_adventures_of_sherlock_holmes", "55ba0a68f8e696b866c0283ec11fbc6db3fb85123dc0d72a55a1f17fff3f9a6a", 561849),
             )
         ),
     )

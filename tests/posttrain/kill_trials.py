@@ -19,8 +19,8 @@ torch.set_num_threads(1)
 from tiny import STAGED, tiny  # noqa: E402
 
 from gnomon.posttrain import report, stages  # noqa: E402, F401  (imported here so that the forks need not)
-from gnomon.posttrain.progress import Progress  # noqa: E402
 from gnomon.runs import open_run, same_metrics  # noqa: E402
+from gnomon.runs.progress import Progress  # noqa: E402
 
 
 def start(folder, engine, resume, sections):

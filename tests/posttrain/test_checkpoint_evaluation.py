@@ -12,7 +12,7 @@ from gnomon.posttrain import stages
 from gnomon.posttrain.attempts import attempt_figures
 from gnomon.posttrain.checkpoint_evaluation import as_trained, evaluate_policy
 from gnomon.posttrain.evaluation import grade, held_out
-from gnomon.posttrain.progress import Progress
+from gnomon.runs.progress import Progress
 
 ESTIMATE = {"value", "low", "high", "level", "n", "method"}
 

@@ -11,8 +11,8 @@ from tiny import STAGED, tiny, values
 from gnomon.errors import UserError
 from gnomon.posttrain import stages
 from gnomon.posttrain.comparison import compare_recipes, figures
-from gnomon.posttrain.progress import Progress
 from gnomon.runs import open_run, same_metrics
+from gnomon.runs.progress import Progress
 from gnomon.stats.intervals import mean
 
 SHORT = {"train": {"steps": 4}, "warm_start": {"steps": 8}}

@@ -15,9 +15,9 @@ from gnomon.errors import UserError
 from gnomon.models.policy import Policy
 from gnomon.posttrain import engine as engines
 from gnomon.posttrain import rescore, stages
-from gnomon.posttrain.progress import Progress
 from gnomon.posttrain.searcher import Searcher
 from gnomon.runs import open_run, same_metrics
+from gnomon.runs.progress import Progress
 from gnomon.tasks.environment import SingleTurn, Step, Task
 
 HERE = Path(__file__).parent
@@ -190,7 +190,7 @@ def stopped(folder, patch, step, how, **sections):
         if at == WARM + step:
             if how == "fault":
                 raise Broken
-            self.interrupted = True
+            self.interruption.asked = True
 
     with patch.context() as patched:
         patched.setattr(stages._Job, "_keep_examples", stop)

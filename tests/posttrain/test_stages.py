@@ -19,8 +19,8 @@ from gnomon.errors import UserError
 from gnomon.models.policy import Policy
 from gnomon.models.tokenizers import symbol_tokenizer
 from gnomon.posttrain import rescore, stages
-from gnomon.posttrain.progress import Progress
 from gnomon.runs import open_run, same_metrics
+from gnomon.runs.progress import Progress
 from gnomon.tasks.environment import SingleTurn, Step, Task
 
 HERE = Path(__file__).parent

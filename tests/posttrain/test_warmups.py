@@ -20,7 +20,6 @@ from gnomon.models.policy import Policy, Sample
 from gnomon.models.tokenizers import symbol_tokenizer
 from gnomon.posttrain import rescore, stages, warmups
 from gnomon.posttrain.evaluation import Answered, Graded, accuracy, grade
-from gnomon.posttrain.progress import Progress
 from gnomon.posttrain.recipe import Recipe
 from gnomon.posttrain.records import Trajectory, Turn
 from gnomon.posttrain.searcher import Rollout
@@ -29,6 +28,7 @@ from gnomon.posttrain.warm_start import initial_policy
 from gnomon.posttrain.warmup_pictures import verdict
 from gnomon.posttrain.warmups import Study, Weighed, derangement, likeliest_answer, warmup_figures
 from gnomon.runs import open_run, same_metrics
+from gnomon.runs.progress import Progress
 from gnomon.seeds import derive
 from gnomon.tasks import Latent, SingleTurn, Step, Task
 from gnomon.tasks.wrappers import Binary

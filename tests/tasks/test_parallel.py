@@ -18,7 +18,7 @@ from tiny import tiny
 from gnomon import tasks
 from gnomon.errors import UserError
 from gnomon.posttrain import rescore, stages
-from gnomon.posttrain.progress import Progress
+from gnomon.runs.progress import Progress
 from gnomon.stats.intervals import paired_difference, wilson
 from gnomon.tasks.testing import check_environment
 from gnomon.tasks.text_scores import corpus_scores, sentence_score

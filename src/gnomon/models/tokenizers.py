@@ -41,6 +41,20 @@ def bpe_tokenizer(texts: Iterable[str], vocabulary_size: int) -> PreTrainedToken
     return _wrap(tokenizer)
 
 
+def byte_tokenizer() -> PreTrainedTokenizerFast:
+    """One token for each byte: any text can be written, and nothing has to be learned."""
+    return bpe_tokenizer([], 0)
+
+
+def byte_token_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """The token id of every byte value from 0 to 255 in a byte-level tokenizer without merges."""
+    # The tokenizers library shows a byte as a printable character; decoding a single character gives the byte back.
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [byte for byte in range(256) if byte not in printable]
+    shown = {byte: chr(byte) for byte in printable} | {byte: chr(256 + n) for n, byte in enumerate(hidden)}
+    return [int(tokenizer.convert_tokens_to_ids(shown[byte])) for byte in range(256)]
+
+
 def _wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
     unknown = UNKNOWN if tokenizer.token_to_id(UNKNOWN) is not None else None
     return PreTrainedTokenizerFast(

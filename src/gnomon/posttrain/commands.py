@@ -1,6 +1,7 @@
 """`gnomon quickstart`, `gnomon posttrain`, `gnomon evaluate`, and `gnomon runs rescore`."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,7 +9,11 @@ import typer
 
 if TYPE_CHECKING:
     from gnomon.posttrain.recipe import Recipe
+    from gnomon.posttrain.watching import MakeProbe
     from gnomon.runs import Run
+
+PROBE: str | None = None
+"""The "module:Class" that serves a recipe's [probe] section; the command line sets it, for it is another room's."""
 
 app = typer.Typer(help="Post-train a language model with reinforcement learning.", no_args_is_help=True)
 
@@ -87,6 +92,7 @@ def compare_command(
         base=base,
         against=against,
         jobs=jobs,
+        probe=_probe(),
     )
     if as_json:
         print(json.dumps(result))
@@ -106,12 +112,20 @@ def _carry_out(recipe: "Recipe", *, out: Path | None, resume: bool, as_json: boo
     torch.set_num_threads(1)  # two intra-op threads collapse on a busy machine; searchers are processes of their own
     from gnomon.posttrain.stages import run_recipe
 
-    run = run_recipe(recipe, out=out, resume=resume)
+    run = run_recipe(recipe, out=out, resume=resume, probe=None if recipe.probe is None else _probe())
     summary = run.summary() or {}
     if as_json:
         print(json.dumps({"run": str(run.path), **summary}))
     else:
         show_summary(run, summary)
+
+
+def _probe() -> "MakeProbe | None":
+    if PROBE is None:
+        return None
+    module, name = PROBE.split(":")
+    found: MakeProbe = getattr(import_module(module), name)
+    return found
 
 
 def show_summary(run: "Run", summary: dict[str, Any]) -> None:

@@ -5,17 +5,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gnomon.compute import Call, WorkerDied, WorkerError, WorkerHandle, executor
 from gnomon.config import load
 from gnomon.errors import UserError
-from gnomon.posttrain.progress import Progress
 from gnomon.posttrain.recipe import Recipe
 from gnomon.runs import Run, open_run
 from gnomon.runs.files import write_atomic
+from gnomon.runs.progress import Progress
 from gnomon.stats import Estimate
 from gnomon.stats.intervals import mean, paired_difference
+
+if TYPE_CHECKING:
+    from gnomon.posttrain.watching import MakeProbe
 
 FIGURES = (
     "accuracy_before",
@@ -74,7 +77,9 @@ class Arm:
 class ArmRunner:
     """Carries out arms; a worker's class."""
 
-    def run(self, settings: dict[str, Any], folder: str, start_of: str | None, quiet: bool) -> None:
+    def run(
+        self, settings: dict[str, Any], folder: str, start_of: str | None, quiet: bool, probe: "MakeProbe | None"
+    ) -> None:
         """Carry out one arm in `folder`, from where it was interrupted if it was."""
         import torch
 
@@ -87,6 +92,7 @@ class ArmRunner:
             resume=(Path(folder) / "state.json").exists(),
             progress=Progress(quiet=quiet),
             start_of=None if start_of is None else open_run(start_of),
+            probe=probe,
         )
 
 
@@ -100,6 +106,7 @@ def compare_recipes(
     base: Path | None = None,
     against: str | None = None,
     jobs: int = 1,
+    probe: "MakeProbe | None" = None,
 ) -> dict[str, Any]:
     """Run every recipe of `folder` with every seed and set the figures side by side, means over seeds with t intervals.
 
@@ -107,6 +114,7 @@ def compare_recipes(
     kept and what was interrupted goes on. All recipes are read before the first one is run; `base` stands in for the
     file they extend. Arms that start from the same model share its warm start. Every arm is set against `against`
     (the arm that is called like the folder, where there is one). An arm that fails is reported, and the others go on.
+    `probe` makes the probes of recipes with a `[probe]` section, as in `run_recipe`.
     """
     if not folder.is_dir() or not (paths := sorted(folder.glob("*.toml"))):
         raise UserError(f"{str(folder)!r} is not a folder with recipes; at least one .toml file in it is needed.")
@@ -125,7 +133,7 @@ def compare_recipes(
         for seed in range(seeds)
         for path in paths
     ]
-    failed = _carry_out(arms, jobs)
+    failed = _carry_out(arms, jobs, probe)
     runs: dict[str, list[Run]] = {name: [] for name in names}
     for arm in arms:
         if arm.finished:
@@ -148,7 +156,7 @@ def compare_recipes(
     return result
 
 
-def _carry_out(arms: Sequence[Arm], jobs: int) -> dict[str, str]:
+def _carry_out(arms: Sequence[Arm], jobs: int, probe: "MakeProbe | None") -> dict[str, str]:
     """Run what has not finished, `jobs` arms at a time; returns the reasons of those that failed."""
     starts: dict[str, Arm] = {}
     for arm in arms:
@@ -167,7 +175,8 @@ def _carry_out(arms: Sequence[Arm], jobs: int) -> dict[str, str]:
                         arm, worker = todo.pop(0), free.pop()
                         if jobs == 1:
                             progress.say(f"{arm.name}, seed {arm.seed}")
-                        under_way[_begin(arm, starts[arm.base], worker, quiet=jobs > 1)] = arm, worker
+                        call = _begin(arm, starts[arm.base], worker, quiet=jobs > 1, probe=probe)
+                        under_way[call] = arm, worker
                     for call in workers.wait(list(under_way), None):
                         arm, worker = under_way.pop(call)
                         finished += 1
@@ -183,11 +192,11 @@ def _carry_out(arms: Sequence[Arm], jobs: int) -> dict[str, str]:
     return failed
 
 
-def _begin(arm: Arm, start: Arm, worker: WorkerHandle, *, quiet: bool) -> Call:
+def _begin(arm: Arm, start: Arm, worker: WorkerHandle, *, quiet: bool, probe: "MakeProbe | None") -> Call:
     """Have `worker` carry out `arm`, from the warm start of `start` where that is another arm and has one."""
     warm = start.folder / "checkpoints" / str(arm.recipe.warm_start.steps)
     start_of = str(start.folder) if start is not arm and warm.exists() else None
-    return worker.call("run", arm.recipe.model_dump(mode="json"), str(arm.folder), start_of, quiet)
+    return worker.call("run", arm.recipe.model_dump(mode="json"), str(arm.folder), start_of, quiet, probe)
 
 
 def flat(summary: dict[str, Any]) -> dict[str, float]:

@@ -8,6 +8,7 @@ drawn has to be thrown away. With no batch ahead the two engines do the same thi
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from gnomon.posttrain.records import Task, Trajectory
 from gnomon.posttrain.replay import Batch, Replay
 from gnomon.posttrain.searcher import Collected, Fault, Searcher
 from gnomon.posttrain.trainer import Trainer, no_signal_share
+from gnomon.posttrain.watching import Watch
 from gnomon.seeds import derive
 
 FAULT_LIMIT = 0.05  # share of trajectories an environment may fail on before the run stops
@@ -123,11 +125,12 @@ class Engine:
         ]
 
     def updates(
-        self, trainer: Trainer, start: Path, stage: int, first: int, done: int = 0
+        self, trainer: Trainer, start: Path, stage: int, first: int, done: int = 0, watch: Watch | None = None
     ) -> Iterator[tuple[int, dict[str, float]]]:
         """The updates of a stage, which begins after `first` of them and of which `done` are behind it.
 
-        Yields (updates over all stages, metrics) after each. `start` holds the reference policy.
+        Yields (updates over all stages, metrics) after each. `start` holds the reference policy. What `watch` takes is
+        left out of every clock.
         """
         assert self.broadcast is not None
         self.start, self.stage = str(start), stage
@@ -151,7 +154,11 @@ class Engine:
             self.last_batch = batch
             measured = (step + 1 - first) % self.recipe.train.evaluate_every == 0
             several = len(batch.groups[0][0].turns) > 1
-            metrics = trainer.update(batch.groups, step - first, per_turn=measured and several)
+            watched = (watch.seconds, watch.cpu_seconds) if watch is not None else (0.0, 0.0)
+            with watch.step(step - first, batch.groups) if watch is not None else nullcontext():
+                metrics = trainer.update(batch.groups, step - first, per_turn=measured and several)
+            if watch is not None:
+                watched = (watch.seconds - watched[0], watch.cpu_seconds - watched[1])
             if trainer.skipped_in_a_row >= 3:
                 raise UserError(
                     f"Loss or gradient were not finite in three updates in a row (the last is update {step + 1});"
@@ -161,13 +168,13 @@ class Engine:
             if (step + 1 - first) % every == 0 or step + 1 == self.last:
                 self._publish(step + 1, trainer)
             self.counters.publish_seconds += time.perf_counter() - publish_began
-            seconds = time.perf_counter() - began
+            seconds = time.perf_counter() - began - watched[0]
             self.counters.seconds += seconds
             self.counters.trainer_waited += waited
             # The inline executor runs searchers in this process: their time is not the trainer's.
             inline = self.recipe.engine.name == "sync"
             searcher_cpu = self.inline_cpu if inline else 0.0
-            self.counters.trainer_cpu += time.process_time() - cpu - searcher_cpu
+            self.counters.trainer_cpu += time.process_time() - cpu - searcher_cpu - watched[1]
             self.counters.skipped_updates = trainer.skipped
             self._receive(timeout=0.0)
             yield step + 1, {**metrics, **self._batch_metrics(batch, step, waited, seconds)}

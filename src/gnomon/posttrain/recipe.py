@@ -8,7 +8,7 @@ from pydantic import Field
 from gnomon.config import Settings
 
 STAGED = ("objective", "sampling", "train")  # the sections that a stage may change
-OTHER_STAGES = ("warm_start", "rl", "control")  # what a run's other parts are called in its metrics
+OTHER_STAGES = ("warm_start", "rl", "control", "probe")  # what a run's other parts are called in its metrics
 NonNegative = Annotated[float, Field(ge=0)]
 
 
@@ -198,6 +198,26 @@ class ControlSettings(Settings):
     supervised: bool = False
 
 
+class ProbeSettings(Settings):
+    """`[probe]`: measure, around an update now and then, how the batch's tasks and turns pull against each other.
+
+    `every` so many updates, or at updates 1, 2, 4, ... (`log2`), counted anew in the warm start and in every stage.
+    With `budget`, a probe is left out where probing would take a larger share of the time than this; which ones then
+    depends on the clock. Without this section nothing is measured; with it, everything else in the run is as it was.
+    """
+
+    every: Literal["log2"] | int = 10
+    budget: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    @pydantic.field_validator("every", mode="before")
+    @classmethod
+    def _often_enough(cls, every: object) -> object:
+        number = isinstance(every, int) and not isinstance(every, bool) and every >= 1
+        if not number and every != "log2":
+            raise ValueError(f"{every!r} is neither a number of updates from 1 on nor 'log2'.")
+        return every
+
+
 class StageSettings(Settings):
     """`[[stages]]`: a part of the run with settings of its own, put over those of the whole recipe.
 
@@ -230,6 +250,7 @@ class Recipe(Settings):
     engine: EngineSettings = EngineSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     control: ControlSettings = ControlSettings()
+    probe: ProbeSettings | None = None
     stages: tuple[StageSettings, ...] = ()
 
     @pydantic.field_validator("sampling")

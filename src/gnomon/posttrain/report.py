@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from gnomon.posttrain.opposition_pictures import opposition_section
 from gnomon.posttrain.warmup_pictures import verdict, warmup_section
 from gnomon.runs import Run
 from gnomon.runs.report import Report, figure
@@ -29,11 +30,12 @@ def write_report(run: Run) -> Path:
             _attempts(report, run, summary)
         if "warmups" in summary:
             warmup_section(report, run, summary)
-    learned = [row for row in rows if row["stage"] not in ("warm_start", "control")]
+    learned = [row for row in rows if row["stage"] not in ("warm_start", "control", "probe")]
     _accuracy_figure(report, settings, summary, learned)
     if learned:
         _curves(report, learned)
         _staleness(report, summary, learned)
+    opposition_section(report, run)
     if summary is not None:
         _examples(report, run)
         _costs(report, summary)

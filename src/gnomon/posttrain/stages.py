@@ -6,10 +6,7 @@ updates of the whole run, so warm start and reinforcement learning never share a
 
 import json
 import shutil
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +17,16 @@ from gnomon.models.policy import Policy
 from gnomon.posttrain import evaluation, warmups
 from gnomon.posttrain.attempts import attempt_figures
 from gnomon.posttrain.engine import Engine
-from gnomon.posttrain.progress import Progress
 from gnomon.posttrain.recipe import Recipe
 from gnomon.posttrain.searcher import Rollout
 from gnomon.posttrain.summary import summarise
 from gnomon.posttrain.trainer import Trainer
 from gnomon.posttrain.warm_start import initial_policy, supervised_control, warm_start
+from gnomon.posttrain.watching import MakeProbe, Watch, watch_demonstrations, watch_tasks
 from gnomon.runs import Run
 from gnomon.runs.files import write_atomic
+from gnomon.runs.interruption import Interruption
+from gnomon.runs.progress import Progress
 from gnomon.seeds import derive
 from gnomon.stats.intervals import wilson
 
@@ -42,12 +41,16 @@ def run_recipe(
     resume: bool = False,
     progress: Progress | None = None,
     start_of: Run | None = None,
+    probe: MakeProbe | None = None,
 ) -> Run:
     """Carry out `recipe` in the run folder `out` (a new one below `runs/` where None) and return the finished run.
 
     With `resume` an interrupted run in `out` is continued; its settings must be these. `start_of` is a run whose recipe
-    has the same `base`: its warm start, and how that was graded, are taken over instead of made again.
+    has the same `base`: its warm start, and how that was graded, are taken over instead of made again. `probe` makes
+    the probe that a recipe with a `[probe]` section asks for: `gnomon.dynamics.Probe`, or a class that is called alike.
     """
+    if recipe.probe is not None and probe is None:
+        raise ValueError("the recipe has a [probe] section; run_recipe(..., probe=gnomon.dynamics.Probe) serves it.")
     environment = recipe.environment()
     _check_splits(environment, recipe)
     settings = recipe.model_dump(mode="json", exclude_none=True)
@@ -69,7 +72,7 @@ def run_recipe(
             seed=recipe.seed,
             outlets=recipe.trackers,
         )
-    job = _Job(recipe, environment, policy, run, workers, progress or Progress(), start_of)
+    job = _Job(recipe, environment, policy, run, workers, progress or Progress(), start_of, probe)
     try:
         job.carry_out()
     except KeyboardInterrupt:
@@ -112,6 +115,7 @@ class _Job:
         workers: Executor,
         progress: Progress,
         start_of: Run | None,
+        probe: MakeProbe | None,
     ) -> None:
         self.recipe = recipe
         self.environment = environment
@@ -120,7 +124,9 @@ class _Job:
         self.workers = workers
         self.progress = progress
         self.start_of = start_of
-        self.interrupted = False
+        self.make_probe = probe
+        self.watch: Watch | None = None  # over the part of the run that is under way
+        self.interruption = Interruption(progress.say)
         self.warm_steps = recipe.warm_start.steps
         self.state: dict[str, Any] = {
             "stage": "warm_start",
@@ -141,7 +147,7 @@ class _Job:
             if self.start_of is not None:
                 self._take_over(self.start_of)
         run.pinned.add(self.warm_steps)
-        with self._interruptible(), self.progress, self.workers:
+        with self.interruption.heeded(), self.progress, self.workers:
             engine = Engine(recipe, self.workers, self.environment.tasks("train"))
             if self.state["stage"] in ("warm_start", "rl") and recipe.train.steps:
                 engine.launch(self.policy.weights())
@@ -149,7 +155,7 @@ class _Job:
                 self._warm_start()
             if self.state["stage"] == "rl":
                 self._reinforce(engine)
-        with self._interruptible(), self.progress:
+        with self.interruption.heeded(), self.progress:
             if recipe.control.supervised:
                 self._control()
         run.finish(self._summary())
@@ -163,13 +169,16 @@ class _Job:
             self.policy.model, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay
         )
         first = self.state["step"]
+        if self.make_probe is not None and self.recipe.probe is not None:
+            self.watch = watch_demonstrations(self.make_probe, self.recipe, self.environment, self.policy, self.run)
         if first:
             self._load(first, optimizer)
-        cpu, spent = time.process_time(), self.state["warm_cpu_seconds"]
+        observers = [] if self.watch is None else [self.watch]
+        cpu, spent = time.process_time() - self._watching, self.state["warm_cpu_seconds"]
         with self.progress.stage("warm start", settings.steps, first) as show:
-            for update in warm_start(self.recipe, self.environment, self.policy, optimizer, first):
+            for update in warm_start(self.recipe, self.environment, self.policy, optimizer, first, observers):
                 done = update.step + 1
-                self.state["warm_cpu_seconds"] = spent + time.process_time() - cpu
+                self.state["warm_cpu_seconds"] = spent + time.process_time() - self._watching - cpu
                 self.run.log(
                     done,
                     stage="warm_start",
@@ -178,20 +187,29 @@ class _Job:
                     learning_rate=update.learning_rate,
                 )
                 show(done, f"loss {update.loss:.3f}")
-                if self.interrupted or (done % settings.checkpoint_every == 0 and done < settings.steps):
+                if self.interruption.asked or (done % settings.checkpoint_every == 0 and done < settings.steps):
                     self.state["step"] = done
                     self._save(done, optimizer)
-                    self._stop_if_interrupted()
+                    self.interruption.stop_if_asked()
+        if self.watch is not None:
+            self.watch.finish(settings.steps)
         self._grade("before", self.warm_steps)
         self.state.update(stage="rl", part=0, step=0)
         self._save(self.warm_steps, None)
+        self.watch = None
+
+    @property
+    def _watching(self) -> float:
+        """CPU seconds that watching has taken."""
+        return 0.0 if self.watch is None else self.watch.cpu_seconds
 
     def _take_over(self, other: Run) -> None:
         """Begin where another run's warm start ended: with its policy, its curve and its grades."""
         theirs = other.path / "checkpoints" / str(self.warm_steps)
         self.run.pinned.add(self.warm_steps)
         for row in other.metrics():
-            if row["stage"] == "warm_start":
+            watched = row["stage"] == "probe" and row["watched"] == "warm_start" and self.recipe.probe is not None
+            if row["stage"] == "warm_start" or watched:
                 self.run.log(**{key: value for key, value in row.items() if key != "time"})
         self.run.log_evaluation(row for row in other.evaluations() if row["stage"] == "before")
         if self.recipe.latent is not None:
@@ -223,7 +241,7 @@ class _Job:
         self.state.update(stage="after", step=recipe.train.steps, engine=engine.state())
         if recipe.train.steps:
             self._save(done, None)
-        self._stop_if_interrupted()
+        self.interruption.stop_if_asked()
 
     def _stage(
         self,
@@ -241,12 +259,18 @@ class _Job:
         trainer = Trainer(stage, self.policy, reference)
         trainer.skipped = engine.counters.skipped_updates
         done = self.state["step"] - first
+        if self.make_probe is not None and self.recipe.probe is not None:
+            behind = self.warm_steps + first
+            began = self.run.path / "checkpoints" / str(behind) / "policy"
+            trained_in = self.recipe.environment(training=True)
+            self.watch = watch_tasks(self.make_probe, name, stage, trained_in, self.policy, began, self.run, behind)
         if done:
             folder = self.run.path / "checkpoints" / str(self.warm_steps + self.state["step"])
             training.load_optimizer(trainer.optimizer, folder / "optimizer.safetensors")
+            self._watch_on(folder)
         label = "post-training" if name == "rl" else f"stage {name}"
         with self.progress.stage(label, train.steps, done) as show:
-            for step, metrics in engine.updates(trainer, start, part, first, done):
+            for step, metrics in engine.updates(trainer, start, part, first, done, self.watch):
                 here, whole = step - first, self.warm_steps + step
                 if here % train.evaluate_every == 0 and validation:
                     metrics |= self._validate(validation)
@@ -255,14 +279,16 @@ class _Job:
                 show(here, _status(metrics))
                 boundary = here % train.sync_every == 0
                 due = here % train.checkpoint_every == 0 and here < train.steps
-                if boundary and (due or (self.interrupted and here < train.steps)):
+                if boundary and (due or (self.interruption.asked and here < train.steps)):
                     self.state.update(step=step, engine=engine.state())
                     self._save(whole, trainer.optimizer, engine)
-                    self._stop_if_interrupted()
+                    self.interruption.stop_if_asked()
+        if self.watch is not None:
+            self.watch.finish(train.steps)
         if part + 1 < len(self.recipe.parts()):
             self.state.update(part=part + 1, step=first + train.steps, engine=engine.state())
             self._save(self.warm_steps + first + train.steps, None, engine)
-            self._stop_if_interrupted()
+            self.interruption.stop_if_asked()
 
     def _validate(self, validation: Any) -> dict[str, float]:
         graded = self._answers(validation, "greedy")
@@ -322,7 +348,7 @@ class _Job:
                 done += 1
                 self.run.log(done, stage="control", loss=update.loss)
                 show(int(100 * spent), f"loss {update.loss:.3f}")
-                self._stop_if_interrupted()
+                self.interruption.stop_if_asked()
         self.policy = policy
         self._grade("control", done)
 
@@ -397,40 +423,21 @@ class _Job:
                 training.save_optimizer(optimizer, folder / "optimizer.safetensors")
             if engine is not None:
                 engine.replay.save(folder / "replay.jsonl")
+            if self.watch is not None:
+                self.state.setdefault("watched", {})[self.watch.name] = self.watch.figures()
+                self.watch.save(folder)
             write_atomic(folder / "state.json", json.dumps(self.state))
 
-    def _load(self, step: int, optimizer: Any) -> Path:
+    def _load(self, step: int, optimizer: Any) -> None:
         folder = self.run.path / "checkpoints" / str(step)
         stored = Policy.load(folder / "policy", dtype=self.recipe.model.dtype)
         self.policy.load_weights(stored.weights())
         training.load_optimizer(optimizer, folder / "optimizer.safetensors")
-        return folder
+        self._watch_on(folder)
 
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """The first Ctrl-C (or SIGTERM) asks for a checkpoint and a report; the second stops at once."""
-
-        def ask(signum: int, frame: Any) -> None:
-            if self.interrupted:
-                raise KeyboardInterrupt
-            self.interrupted = True
-            self.progress.say("stopping after a checkpoint; once more to stop at once")
-
-        before: dict[int, Any] = {}
-        try:
-            for number in (int(signal.SIGINT), int(signal.SIGTERM)):
-                before[number] = signal.signal(number, ask)
-        except ValueError:  # not the main thread: whoever runs us there handles signals
-            before = {}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _stop_if_interrupted(self) -> None:
-        if self.interrupted:
-            raise KeyboardInterrupt
+    def _watch_on(self, folder: Path) -> None:
+        if self.watch is not None:
+            self.watch.load(folder, self.state["watched"][self.watch.name])
 
     # -- summary -----------------------------------------------------------------------------------------------------
 

@@ -69,6 +69,8 @@ def summarise(run: Run, recipe: Recipe, state: dict[str, Any]) -> dict[str, Any]
         "skipped_updates": counters.skipped_updates,
         "dropped_stale": sum(state["engine"]["dropped_stale"].values()),
     }
+    if recipe.probe is not None:
+        summary["probe"] = _watching(state)
     if recipe.attempts is not None:
         for stage in ("before", "after"):
             figures = attempt_figures(graded[stage, "greedy"], attempts=recipe.attempts.count, seed=recipe.seed)
@@ -93,3 +95,19 @@ def summarise(run: Run, recipe: Recipe, state: dict[str, Any]) -> dict[str, Any]
         for key, figures in scores.items():
             summary[key] = {name: figure.to_dict() for name, figure in figures.items()}
     return summary
+
+
+def _watching(state: dict[str, Any]) -> dict[str, Any]:
+    """What the probe cost in CPU seconds, as a share of the training it watched, and what its budget left out."""
+    watched = dict(state.get("watched", {}))
+    parts = {"warm_start": [watched.pop("warm_start")] if "warm_start" in watched else [], "rl": list(watched.values())}
+    trained = {"warm_start": state["warm_cpu_seconds"], "rl": state["engine"]["counters"]["trainer_cpu"]}
+    figures = {}
+    for name, stages in parts.items():
+        spent = sum(stage["cpu_seconds"] for stage in stages)
+        figures[name] = {
+            "skipped": sum(stage["skipped"] for stage in stages),
+            "cpu_seconds": spent,
+            "share": spent / trained[name] if trained[name] else 0.0,
+        }
+    return figures

@@ -54,14 +54,16 @@ def initial_policy(recipe: Recipe, environment: Environment) -> Policy:
 
 
 class Demonstrations:
-    """Batches of a teacher's answers to the training tasks, each a function of its step alone."""
+    """Batches of a teacher's answers to the tasks of a split, each a function of its step alone."""
 
-    def __init__(self, recipe: Recipe, environment: Environment, policy: Policy, seed: int) -> None:
+    def __init__(
+        self, recipe: Recipe, environment: Environment, policy: Policy, seed: int, split: str = "train"
+    ) -> None:
         self.environment = environment
         self.policy = policy
         self.size = recipe.warm_start.batch_size
         self.seed = seed
-        self.tasks: Sequence[Task] = environment.tasks("train")
+        self.tasks: Sequence[Task] = environment.tasks(split)
         self.observed: dict[str, tuple[int, ...]] = {}
         self.epoch = -1
         self.order: np.ndarray = np.empty(0, dtype=int)
@@ -122,18 +124,34 @@ def supervised_loss(policy: Policy) -> Callable[[Batch], Tensor]:
     """Mean negative log-likelihood per demonstration token."""
 
     def loss(batch: Batch) -> Tensor:
-        prompts, rests, own = batch
-        scored = policy.score(prompts, rests)
-        width = scored.mask.shape[1]
-        mask = torch.tensor([[*row, *([False] * (width - len(row)))] for row in own], device=scored.mask.device)
-        value = weighted_nll(scored.log_probs, mask, torch.ones(len(own), device=mask.device)).value
-        return value * len(own) / mask.sum()
+        log_probs, mask = _scored(policy, batch)
+        value = weighted_nll(log_probs, mask, torch.ones(len(mask), device=mask.device)).value
+        return value * len(mask) / mask.sum()
 
     return loss
 
 
+def demonstration_losses(policy: Policy, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The negative log-likelihood of each token after the prompts [N, T], and which of them are the teacher's."""
+    log_probs, mask = _scored(policy, batch)
+    return -log_probs, mask
+
+
+def _scored(policy: Policy, batch: Batch) -> tuple[Tensor, Tensor]:
+    prompts, rests, own = batch
+    scored = policy.score(prompts, rests)
+    width = scored.mask.shape[1]
+    mask = torch.tensor([[*row, *([False] * (width - len(row)))] for row in own], device=scored.mask.device)
+    return scored.log_probs, mask
+
+
 def warm_start(
-    recipe: Recipe, environment: Environment, policy: Policy, optimizer: torch.optim.Optimizer, first: int
+    recipe: Recipe,
+    environment: Environment,
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    first: int,
+    observers: Sequence[training.Observer] = (),
 ) -> Iterator[training.Update]:
     """`[warm_start]`'s updates from step `first` on, yielding after each."""
     settings = recipe.warm_start
@@ -146,6 +164,7 @@ def warm_start(
         learning_rate=settings.learning_rate,
         warmup=settings.warmup,
         clip=settings.clip,
+        observers=observers,
     )
 
 

@@ -48,7 +48,9 @@ def _package(module: str, outlet: str) -> Any:
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, float]:
-    return {k: float(v) for k, v in values.items() if isinstance(v, numbers.Real) and not isinstance(v, bool)}
+    # One step may have several probe events, and D of one unit is no D of another: each gets curves of its own.
+    prefix = "probe/{split}/{kind}/{unit}/".format(**values) if values.get("stage") == "probe" else ""
+    return {prefix + k: float(v) for k, v in values.items() if isinstance(v, numbers.Real) and not isinstance(v, bool)}
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -63,8 +63,9 @@ class Run:
         settings: dict[str, Any],
         seed: int,
         outlets: Sequence[str] = (),
+        root: Path = Path("runs"),
     ) -> "Run":
-        """A new run in `path`, or in `runs/NAME-TIME` where that is None. It appears whole or not at all.
+        """A new run in `path`, or in `root/NAME-TIME` where that is None. It appears whole or not at all.
 
         Raises UserError where `path` exists and is not empty.
         """
@@ -72,7 +73,7 @@ class Run:
 
         from gnomon.runs.outlets import open_outlets
 
-        folder = _new_folder(name) if path is None else Path(path)
+        folder = _new_folder(name, root) if path is None else Path(path)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(
                 f"{str(folder)!r} exists already; continue it with --resume, or give another folder with --out."
@@ -335,8 +336,8 @@ def same_metrics(a: Run, b: Run) -> list[str]:
     return found
 
 
-def _new_folder(name: str) -> Path:
-    stem = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+def _new_folder(name: str, root: Path) -> Path:
+    stem = root / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder, count = stem, 1
     while folder.exists():
         count += 1

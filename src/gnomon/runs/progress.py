@@ -1,4 +1,4 @@
-"""What a run shows while it works: a bar per stage on a terminal, a line now and then elsewhere. On stderr."""
+"""What a job shows while it works: a bar per stage on a terminal, a line now and then elsewhere. On stderr."""
 
 import sys
 import time
