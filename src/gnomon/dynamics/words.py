@@ -96,6 +96,13 @@ def fit_found(curve: dict[str, Any]) -> list[str]:
     return sentences
 
 
+def _slope_before(curve: dict[str, Any]) -> float:
+    """The slope that leads to t_d: c0, or c0 + c1 where an earlier break made the loss fall faster first."""
+    params = curve["params"]
+    earlier = math.exp(params["log_d1"]) < 0.99 * int(curve["t_d"]["value"])
+    return float(params["c0"] + params["c1"]) if earlier else float(params["c0"])
+
+
 def _why_uncertain(curve: dict[str, Any]) -> str:
     reasons = []
     t_d, T = curve["t_d"], curve["T"]
