@@ -72,6 +72,14 @@ def figures(run: Path) -> dict[str, Any]:
     return found
 
 
+def of_mean_curve(runs: list[dict[str, Any]], warmup: int) -> Any:
+    """The fit of a size's mean curve over seeds (mean of log losses), which is less noisy than any one of them."""
+    from gnomon.dynamics import fit
+
+    log_loss = np.log([run["curve"] for run in runs]).mean(0)
+    return fit(np.arange(1.0, log_loss.size + 1), np.exp(log_loss), warmup=warmup)
+
+
 def trend(table: dict[str, list[dict[str, Any]]], name: str) -> Any:
     """Change of a figure for each tenfold of parameters: the mean over seeds of each seed's own slope."""
     from gnomon.stats import mean
@@ -89,6 +97,7 @@ def draw(table: dict[str, list[dict[str, Any]]], path: Path) -> None:
     """The ladder as four panels."""
     from matplotlib.cm import viridis
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter
 
     from gnomon.runs.report import dress
 
@@ -115,6 +124,12 @@ def draw(table: dict[str, list[dict[str, Any]]], path: Path) -> None:
     panels[1, 1].set(xlabel="step (since half of it)", ylabel="D", title="Interference between bytes; dotted: its null")
     for panel in panels.ravel():
         dress(panel)
+    counts = [runs[0]["parameters"] for runs in table.values()]
+    for panel in (panels[0, 1], panels[1, 0]):
+        panel.set_xticks(counts, [f"{count / 1e3:,.0f}k" for count in counts])
+        panel.minorticks_off()
+    panels[0, 0].set_yticks([1.5, 2, 3, 4, 6], ["1.5", "2", "3", "4", "6"])
+    panels[0, 0].yaxis.set_minor_formatter(NullFormatter())
     plot.savefig(path, dpi=110)
 
 
@@ -126,6 +141,7 @@ def main() -> None:
     arguments.add_argument("--runs", type=Path, default=Path("runs/ladder"), help="where the runs are kept")
     arguments.add_argument("--figure", type=Path, help="also draw the ladder, as a PNG or SVG")
     given = arguments.parse_args()
+    from gnomon.dynamics import compare
     from gnomon.stats import mean
 
     about = machine()
@@ -151,6 +167,15 @@ def main() -> None:
             "verdicts": verdicts,
             "figures": {name: estimate.to_dict() for name, estimate in estimates.items()},
         }
+    together = {size: of_mean_curve(runs, warmup=20) for size, runs in table.items()}
+    for size, found in together.items():
+        print(f"{size}, mean curve over seeds: {found.verdict}")
+        for name in ("t_d", "L_d", "r_d", "L_T_hat"):
+            print(f"  {name}: {getattr(found, name)}")
+    result["mean_curves"] = {size: found.to_dict() for size, found in together.items()}
+    attribution = compare(*(together[size] for size in (next(iter(SIZES)), list(SIZES)[-1])))
+    print(f"smallest to largest: {attribution.to_dict()}")
+    result["smallest_to_largest"] = attribution.to_dict()
     print("change for each tenfold of parameters")
     for name in numbers:
         slope = trend(table, name)
