@@ -221,7 +221,7 @@ def main() -> None:
     """Measure everything and print it beside its limit."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--width", type=int, default=128)
-    arguments.add_argument("--repeats", type=int, default=9)
+    arguments.add_argument("--repeats", type=int, default=7)
     arguments.add_argument("--peak", choices=("hooks", "vmap"), help=argparse.SUPPRESS)
     given = arguments.parse_args()
     torch.set_num_threads(1)
@@ -239,7 +239,7 @@ def main() -> None:
     }
     if "vmap" in calls:
         figures["vmap(grad) / step"] = calls["vmap"] / calls["step"]
-    figures |= by_loop(bench, steps=100, blocks=5)
+    figures |= by_loop(bench, steps=100, blocks=3)
     largest = max(p.numel() for p in bench.hidden.values())
     allowed = 4 * (3 * bench.coordinates + CHUNK * largest) / 2**20
     for way, megabytes in memory(given.width).items():

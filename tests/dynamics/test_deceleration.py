@@ -433,6 +433,8 @@ def test_two_breaks_with_a_cooldown():
     assert shorter.T <= until
     assert shorter.n_raw == 100000
     assert codes(shorter) == set()
+    constant = Curve(steps, loss, settings={"train": {"schedule": "constant"}})
+    assert codes(fit(constant, bootstrap=0)) == {"second_break"}
 
 
 def test_breaks_asked_for():

@@ -694,13 +694,13 @@ def _better(chosen: Selection) -> list[Flag]:
 
 
 def _cooldown(curve: Curve, parameters: Array, at: int, places: Array, usable: _Usable) -> Flag | None:
-    if places.size > at + 1 and parameters[5 + 3 * at] > 0:
+    schedule, steps = _setting(curve, "schedule"), _setting(curve, "steps")
+    if places.size > at + 1 and parameters[5 + 3 * at] > 0 and schedule != "constant":
         return Flag(
             "in_cooldown",
             f"The curve ends in what looks like the learning rate's cooldown (from step {places[at + 1]:,.0f}), so its"
             " last loss lies below what the slope after the break leads to.",
         )
-    schedule, steps = _setting(curve, "schedule"), _setting(curve, "steps")
     if isinstance(schedule, str) and schedule != "constant" and steps and steps / 2 < usable.T:
         return Flag(
             "in_cooldown",
