@@ -7,7 +7,6 @@ in a process of its own.
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import time
@@ -154,8 +153,8 @@ def by_loop(bench: Bench, steps: int, blocks: int) -> dict[str, float]:
         "every 50 steps, losses": {"every": 50},
         "every 50 steps, exact gradients": {"every": 50, "gradients": "exact"},
     }
-    for _ in range(blocks):
-        alone = cpu_seconds(lambda: [bench.step() for _ in range(steps)])
+    for block in range(blocks):
+        loops: dict[str, Callable[[], Any]] = {"alone": lambda: [bench.step() for _ in range(steps)]}
         for name, wanted in settings.items():
             probe = Probe(bench.model, bench.losses, unit="token", **wanted)
 
@@ -164,7 +163,12 @@ def by_loop(bench: Bench, steps: int, blocks: int) -> dict[str, float]:
                     with probe.step(step, bench.batch):
                         bench.step()
 
-            shares.setdefault(name, []).append(cpu_seconds(watched) / alone - 1)
+            loops[name] = watched
+        # Forwards and backwards in turn: a machine that slows down meanwhile favours neither.
+        order = list(loops) if block % 2 == 0 else list(reversed(loops))
+        seconds = {name: cpu_seconds(loops[name]) for name in order}
+        for name in settings:
+            shares.setdefault(name, []).append(seconds[name] / seconds["alone"] - 1)
     probe = Probe(bench.model, bench.losses, unit="token", every=1, budget=0.02)
     for step in range(1, 481):
         with probe.step(step, bench.batch):
@@ -193,13 +197,18 @@ def memory(width: int) -> dict[str, float]:
 
 
 def peak(way: str, width: int) -> None:
-    """Print the growth in MB; runs in a process of its own."""
+    """Print the growth in MB over a training step's peak; runs in a process of its own (Linux)."""
     bench = Bench(width)
+
+    def highest(function: Callable[[], Any]) -> int:
+        Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+        function()
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0])
+
     for _ in range(3):
         bench.step()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    getattr(bench, way)()
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    print((highest(getattr(bench, way)) - highest(bench.step)) / 1024)
 
 
 def fitting() -> dict[str, float]:
@@ -239,7 +248,7 @@ def main() -> None:
     }
     if "vmap" in calls:
         figures["vmap(grad) / step"] = calls["vmap"] / calls["step"]
-    figures |= by_loop(bench, steps=100, blocks=3)
+    figures |= by_loop(bench, steps=50, blocks=4)
     largest = max(p.numel() for p in bench.hidden.values())
     allowed = 4 * (3 * bench.coordinates + CHUNK * largest) / 2**20
     for way, megabytes in memory(given.width).items():
