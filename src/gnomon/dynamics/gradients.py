@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from gnomon.dynamics.example_gradients import DEAD, Backward, ExampleSums, Hooks, ordinary_sums
-from gnomon.dynamics.interference import Unit, as_array, check_unit
+from gnomon.dynamics.interference import Unit, as_array, check_unit, defined
 from gnomon.dynamics.layer_gradients import is_conv1d
 from gnomon.dynamics.losses import ExampleLosses, batch_rows, entries
 from gnomon.dynamics.passive import undisturbed
@@ -69,7 +69,7 @@ class LayerInterference:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; what is undefined is None."""
-        return {name: _plain(value) for name, value in vars(self).items()}
+        return {name: defined(value) for name, value in vars(self).items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ class GradientInterference:
         """JSON-ready, without the tensors; what is undefined is None."""
         scalars = ("unit", "n", "D", "D_pooled", "D_null", "A", "n_coordinates", "n_dead", "sample", "method")
         return {
-            **{name: _plain(getattr(self, name)) for name in scalars},
+            **{name: defined(getattr(self, name)) for name in scalars},
             "layers": [layer.to_dict() for layer in self.layers()],
             "parameters": dict(self.routes),
             "excluded": list(self.excluded),
@@ -148,10 +148,6 @@ def interference_of(
         excluded=tuple(excluded),
         routes=routes if routes is not None else dict.fromkeys(parameters, method),
     )
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _dead_below(parameters: Any) -> float:
@@ -409,7 +405,7 @@ class ZeroSumMatrix:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; what is not finite is None."""
-        rows = [[_plain(float(value)) for value in row] for row in self.Z]
+        rows = [[defined(float(value)) for value in row] for row in self.Z]
         return {"labels": list(self.labels), "Z": rows, "lr": self.lr, "unit": self.unit}
 
 

@@ -50,11 +50,7 @@ class Interference:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; what is undefined is None."""
-        plain = {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in asdict(self).items()
-        }
-        return {**plain, "flags": list(self.flags)}
+        return {**{name: defined(value) for name, value in asdict(self).items()}, "flags": list(self.flags)}
 
 
 @dataclass(frozen=True)
@@ -123,6 +119,11 @@ def check_unit(unit: str) -> None:
         raise ValueError(f"unit = {unit!r} is not known; 'token', 'sequence' or 'example'.")
 
 
+def defined(value: Any) -> Any:
+    """`value`, or None for a number that is not finite: what JSON says of the undefined."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def as_array(values: Any) -> np.ndarray:
     """`values` as a float64 array; tensors of any device and precision are welcome."""
     if hasattr(values, "detach"):
@@ -156,10 +157,7 @@ class GroupChange:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; what is undefined is None."""
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in asdict(self).items()
-        }
+        return {name: defined(value) for name, value in asdict(self).items()}
 
 
 def by_group(values: Any, groups: Any, *, unit: Unit) -> list[GroupChange]:

@@ -15,6 +15,7 @@ from gnomon.dynamics.words import (
     changes_found,
     fit_cannot,
     fit_found,
+    listed,
     number,
     percent,
     selection_found,
@@ -25,7 +26,7 @@ from gnomon.dynamics.words import (
 )
 from gnomon.runs import Run
 from gnomon.runs.files import write_atomic
-from gnomon.runs.report import Report, svg
+from gnomon.runs.report import Report, flat, svg
 
 OWN_PAGES = 6  # of several curves, so many get a figure of their own
 MOVED_MOST = 5  # things of a probe that are named
@@ -40,7 +41,7 @@ def write_report(run: Run) -> Path:
         "dynamics-train": _train_page,
     }[run.kind](run)
     page.heading("Settings")
-    page.facts(_flat(run.settings))
+    page.facts(flat(run.settings))
     path = run.path / "report.html"
     page.write(path)
     return path
@@ -70,7 +71,7 @@ def _drawn(run: Run) -> list[pictures.Parts]:
 def _fit_page(run: Run) -> Report:
     curves, parts = _read(run, "fit.json")["curves"], _drawn(run)
     names = short_names([curve["source"] for curve in curves])
-    report = Report("Loss deceleration", _listed_names(names))
+    report = Report("Loss deceleration", listed(names, 8))
     if len(curves) > 1:
         report.heading("All curves")
         report.figure(
@@ -427,7 +428,7 @@ def _matrix_section(report: Report, matrix: dict[str, Any]) -> None:
         if Z[u, v] > 0 and Z[v, u] > 0
     ]
     report.sentence(
-        f"In conflict, each harming the other: {_listed_names(against)}."
+        f"In conflict, each harming the other: {listed(against, 8)}."
         if against
         else "No two groups are in conflict: a step on one does not harm another and be harmed by it."
     )
@@ -437,17 +438,3 @@ def _figure(value: Any) -> str:
     if isinstance(value, dict):
         return span(value) if "low" in value else ", ".join(f"{key} {_figure(item)}" for key, item in value.items())
     return number(value) if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _listed_names(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-
-
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    rows: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            rows.update(_flat(value, f"{prefix}{key}."))
-        else:
-            rows[prefix + key] = ", ".join(map(str, value)) if isinstance(value, list) else value
-    return rows

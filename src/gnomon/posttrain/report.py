@@ -6,7 +6,7 @@ from typing import Any
 from gnomon.posttrain.opposition_pictures import opposition_section
 from gnomon.posttrain.warmup_pictures import verdict, warmup_section
 from gnomon.runs import Run
-from gnomon.runs.report import Report, figure
+from gnomon.runs.report import Report, figure, flat
 from gnomon.stats.intervals import wilson
 
 
@@ -43,7 +43,7 @@ def write_report(run: Run) -> Path:
         for sentence in shortfalls(summary):
             report.sentence(sentence)
     report.heading("Settings")
-    report.facts(_flat(settings))
+    report.facts(flat(settings))
     path = run.path / "report.html"
     report.write(path)
     return path
@@ -334,13 +334,3 @@ def _span(estimate: dict[str, Any], form: str = ".3f") -> str:
     if estimate["low"] is None:
         return f"{estimate['value']:{form}} (no interval: {estimate['reason']})"
     return f"{estimate['value']:{form}} [{estimate['low']:{form}}, {estimate['high']:{form}}]"
-
-
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    rows: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            rows.update(_flat(value, f"{prefix}{key}."))
-        else:
-            rows[prefix + key] = value
-    return rows

@@ -99,6 +99,17 @@ class Report:
         write_atomic(path, page + "\n".join(self._parts) + "\n</body></html>\n")
 
 
+def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level of dotted names, for `Report.facts`."""
+    rows: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            rows.update(flat(value, f"{prefix}{key}."))
+        else:
+            rows[prefix + key] = ", ".join(map(str, value)) if isinstance(value, list) else value
+    return rows
+
+
 def svg(plot: "Figure") -> str:
     """A figure as SVG text, the same for the same figure."""
     from matplotlib import rc_context
