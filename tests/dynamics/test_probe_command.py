@@ -424,3 +424,16 @@ def test_a_broken_checkpoint_is_refused_with_the_texts(checkpoints, gnomon, here
     before = sorted(here.rglob("*"))
     result = gnomon("dynamics", "probe", str(checkpoints / "one"), "broken", "--unit", "token", "--data", "t.txt")
     refused(result, here, before, "broken", "not finite", "4 texts", "line 1, line 2, line 3")
+
+
+def test_two_changes_do_not_make_a_group_better(gnomon, tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "id,loss,group\n" + "".join(f"{i},3,{'few' if i < 2 else 'many'}\n" for i in range(20))
+    )
+    (tmp_path / "b.csv").write_text(
+        "id,loss,group\n" + "".join(f"{i},{2 + i / 100},{'few' if i < 2 else 'many'}\n" for i in range(20))
+    )
+    shown = gnomon(
+        "dynamics", "probe", str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), "--unit", "example", "--no-run"
+    ).stdout
+    assert "1 got better (many); 1 cannot be told (few)" in " ".join(shown.split())

@@ -15,6 +15,8 @@ TERMS = {
     "T": "the length of the run (T)",
 }
 
+FEWEST = 10  # resampling fewer independent changes than this gives intervals that are too narrow to lean on
+
 
 def span(estimate: dict[str, Any] | None, sign: bool = False, *, whole: bool = False) -> str:
     """An estimate with its interval, with the digits that the interval's width leaves meaning; `whole` for steps."""
@@ -283,7 +285,8 @@ def _groups(result: dict[str, Any]) -> list[str]:
     kinds: dict[str, list[str]] = {"got better": [], "got worse": [], "cannot be told": []}
     for group in result["groups"]:
         mean = group["estimates"]["mean"]
-        if mean["low"] is None or mean["low"] <= 0 <= mean["high"]:
+        few = (mean["n_clusters"] or mean["n"]) < FEWEST
+        if few or mean["low"] is None or mean["low"] <= 0 <= mean["high"]:
             kinds["cannot be told"].append(group["group"])
         else:
             kinds["got better" if mean["value"] < 0 else "got worse"].append(group["group"])
