@@ -38,7 +38,6 @@ class Bench:
     """A small decoder, its batches, and every way of looking at it."""
 
     def __init__(self, width: int) -> None:
-        from gnomon.dynamics.train import example_losses
         from gnomon.models import build, training
         from gnomon.models.tokenizers import byte_tokenizer
 
@@ -46,7 +45,7 @@ class Bench:
         generator = torch.Generator().manual_seed(0)
         self.batch = torch.randint(2, 258, (BATCH, CONTEXT + 1), generator=generator)
         self.optimizer = training.optimizer_for(self.model, learning_rate=1e-4)
-        self.losses = example_losses
+        self.losses = training.example_losses
         ends = {id(self.model.get_input_embeddings().weight), id(self.model.get_output_embeddings().weight)}
         self.hidden = {name: p for name, p in self.model.named_parameters() if id(p) not in ends}
         self.rest = {name: p.detach() for name, p in self.model.named_parameters() if name not in self.hidden}

@@ -158,3 +158,21 @@ def test_circles_and_missing_bases_are_refused(tmp_path):
         load(Recipe, tmp_path / "a.toml")
     with pytest.raises(UserError, match=r"gone\.toml.*does not exist"):
         load(Recipe, tmp_path / "lone.toml")
+
+
+def test_a_commands_own_settings_count_more_than_the_files_and_need_none(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text(GOOD)
+    recipe = load(Recipe, path, ["objective.beta=0.9"], given={"name": "y", "objective": {"beta": 0.5}})
+    assert (recipe.name, recipe.objective.beta, recipe.task.name) == ("y", 0.9, "multiply")
+    assert load(Recipe, None, given={"task": {"name": "sort"}, "objective": {"name": "trajectory_balance"}}).name
+    with pytest.raises(UserError) as caught:
+        load(Recipe, path, given={"objective": {"beta": -1}})
+    assert str(caught.value).startswith("objective.beta = -1, but it should be")  # not a line of the file
+    with pytest.raises(UserError, match=r"^recipe.toml|recipe.toml:9"):
+        load(Recipe, _with(path, GOOD.replace('"trajectory_balance"', '"ppo"')), given={"objective": {"beta": 1}})
+
+
+def _with(path, text):
+    path.write_text(text)
+    return path

@@ -97,7 +97,7 @@ def test_by_command(toy, gnomon):
 def test_every_entry_has_a_hash_a_commit_and_a_licence():
     for entry in data.FILES.values():
         assert len(entry.sha256) == 64
-        assert entry.url.startswith("https://")
+        assert entry.url is None or entry.url.startswith("https://")
         assert entry.size > 0
         assert entry.licence
 
@@ -108,3 +108,23 @@ def test_what_is_on_this_machine_is_as_published():
         pytest.skip("no data set of the registry is on this machine")
     for name in here:
         data.fetch(name)
+
+
+def test_a_file_published_as_gzip_is_not_unpacked(toy, monkeypatch):
+    root, _ = toy
+    packed = gzip.compress(CONTENT, mtime=0)
+    entry = data.DataFile("tar", "toys/toy.tar.gz", None, hashlib.sha256(packed).hexdigest(), len(packed), "MIT")
+    monkeypatch.setattr(data, "FILES", {"tar": entry})
+    put(root / "given" / "toys" / "toy.tar.gz", packed)
+    assert data.read_bytes("tar") == packed
+    put(root / "given" / "toys" / "toy.tar.gz.gz", gzip.compress(packed))
+    (root / "given" / "toys" / "toy.tar.gz").unlink()
+    assert data.read_bytes("tar") == packed
+
+
+def test_a_file_without_an_address_says_where_it_belongs(toy, monkeypatch):
+    _, fetched = toy
+    monkeypatch.setattr(data, "FILES", {"own": data.DataFile("own", "toys/own.npz", None, "0" * 64, 1, "none")})
+    with pytest.raises(UserError, match=r"no public address; set GNOMON_DATA_DIR .* toys/own.npz"):
+        data.read_bytes("own")
+    assert fetched == []

@@ -14,6 +14,7 @@ def build() -> typer.Typer:
     import gnomon.models.commands
     import gnomon.posttrain.commands
     import gnomon.runs.commands
+    import gnomon.search.commands
     import gnomon.tasks.commands
 
     app = typer.Typer(
@@ -32,10 +33,14 @@ def build() -> typer.Typer:
     app.command("sample")(gnomon.models.commands.sample)
     app.add_typer(gnomon.tasks.commands.app, name="tasks")
     app.add_typer(gnomon.dynamics.commands.app, name="dynamics")
+    app.add_typer(gnomon.search.commands.app, name="search")
     gnomon.runs.commands.REPORTS["posttrain"] = "gnomon.posttrain.report:write_report"
     for kind in ("fit", "compare", "probe", "train"):
         gnomon.runs.commands.REPORTS[f"dynamics-{kind}"] = "gnomon.dynamics.report:write_report"
-    gnomon.runs.commands.app.command("compare")(gnomon.posttrain.commands.compare_runs)
+    for kind in ("run", "score"):
+        gnomon.runs.commands.REPORTS[f"search-{kind}"] = "gnomon.search.report:write_report"
+    compare = gnomon.runs.commands.app.command("compare", cls=gnomon.posttrain.commands.TwoGroups)
+    compare(gnomon.posttrain.commands.compare_runs)
     gnomon.runs.commands.app.command("rescore")(gnomon.posttrain.commands.rescore)
     app.add_typer(gnomon.runs.commands.app, name="runs")
     app.add_typer(gnomon.data_commands.app, name="data")

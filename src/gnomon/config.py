@@ -25,14 +25,24 @@ class Settings(pydantic.BaseModel):
 S = TypeVar("S", bound=Settings)
 
 
-def load(model: type[S], path: str | Path, overrides: Sequence[str] = (), *, base: str | Path | None = None) -> S:
+def load(
+    model: type[S],
+    path: str | Path | None,
+    overrides: Sequence[str] = (),
+    *,
+    base: str | Path | None = None,
+    given: dict[str, Any] | None = None,
+) -> S:
     """Read the recipe at `path` with `overrides` (`a.b=c`, values in TOML) and validate it as `model`.
 
     A recipe with `extends = "other.toml"` (relative to itself) is laid over that one, table by table; `base` takes that
-    file's place. Raises UserError naming file, line and key for anything that is not as `model` says.
+    file's place. `given` are settings from a command's own options, which count more than the file's; where they say
+    everything there need be no file. Raises UserError naming file, line and key for anything that is not as `model`
+    says.
     """
-    values, texts = _read(Path(path), None if base is None else Path(base), ())
-    return validate(model, apply_overrides(values, overrides), texts=texts, overrides=overrides)
+    values, texts = ({}, []) if path is None else _read(Path(path), None if base is None else Path(base), ())
+    values = apply_overrides(_merge(values, given or {}), overrides)
+    return validate(model, values, texts=texts, overrides=overrides, given=given)
 
 
 def _read(file: Path, base: Path | None, seen: tuple[Path, ...]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
@@ -92,17 +102,19 @@ def validate(
     source: str = "settings",
     texts: Sequence[tuple[str, str]] = (),
     overrides: Sequence[str] = (),
+    given: dict[str, Any] | None = None,
 ) -> S:
     """`values` as `model`; the first mistake is raised as a UserError that says where it stands.
 
-    `texts` are the files the values come from, as (name, text); what is set in an earlier one counts.
+    `texts` are the files the values come from, as (name, text); what is set in an earlier one counts. What `given`
+    holds comes from no file.
     """
     try:
         return model.model_validate(values)
     except pydantic.ValidationError as fault:
         error = fault.errors(include_url=False)[0]
         location = [str(part) for part in error["loc"] if not str(part).startswith("function-")]
-        raise UserError(_explain(model, error, location, texts or [(source, "")], overrides)) from fault
+        raise UserError(_explain(model, error, location, texts or [(source, "")], overrides, given or {})) from fault
 
 
 def _explain(
@@ -111,11 +123,14 @@ def _explain(
     location: list[str],
     texts: Sequence[tuple[str, str]],
     overrides: Sequence[str],
+    given: dict[str, Any],
 ) -> str:
     key = ".".join(location)
     source, text = max(texts, key=lambda named: _depth(named[1], location))
     if any(override.split("=")[0].strip() == key for override in overrides):
         where = f"--set {key}"
+    elif location and _holds(given, location):
+        where = key
     else:
         line = line_of(text, location)
         where = f"{source}:{line}: {key}" if line else f"{source}: {key}" if key else source
@@ -131,6 +146,14 @@ def _explain(
     if kind == "value_error":
         return f"{where}: {message}" if key else f"{source}: {message}"
     return f"{where} = {error['input']!r}, but it should be {message}."
+
+
+def _holds(values: Any, location: Sequence[str]) -> bool:
+    for part in location:
+        if not isinstance(values, dict) or part not in values:
+            return False
+        values = values[part]
+    return True
 
 
 def _keys_at(model: type[Settings], path: list[str]) -> list[str]:

@@ -18,11 +18,14 @@ from gnomon.errors import UserError
 
 @dataclass(frozen=True)
 class DataFile:
-    """One published file. `path` is where it lies below a data folder; `sha256` and `size` (bytes) are as published."""
+    """One published file. `path` is where it lies below a data folder; `sha256` and `size` (bytes) are as published.
+
+    `url` is None for a file that is used where it is at hand and cannot be fetched.
+    """
 
     name: str
     path: str
-    url: str
+    url: str | None
     sha256: str
     size: int
     licence: str
@@ -100,13 +103,34 @@ FILES: dict[str, DataFile] = {
                 ("sherlock_holmes", "1661_the_adventures_of_sherlock_holmes", "55ba0a68f8e696b866c0283ec11fbc6db3fb85123dc0d72a55a1f17fff3f9a6a", 561849),
             )
         ),
+        DataFile(
+            "cifar10",
+            "nas/cifar-10-binary.tar.gz",
+            "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+            "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+            170052171,
+            "not stated; cite Krizhevsky 2009",
+        ),
+        DataFile(
+            "cifar10/sample",
+            "nas/cifar10_2000.npz",
+            None,
+            "83142133e436d2d41075bea579a59100d17bc3dbba30e848f458ec4038781d07",
+            5696146,
+            "not stated; 2,000 re-encoded images of CIFAR-10",
+        ),
     )
 }  # fmt: skip
 
 
 def read_text(name: str) -> str:
     """The text of data file `name`, found and checked. Raises UserError where it is absent or not as published."""
-    return _content(_entry(name)).decode("utf-8")
+    return read_bytes(name).decode("utf-8")
+
+
+def read_bytes(name: str) -> bytes:
+    """The content of data file `name`, as `read_text`."""
+    return _content(_entry(name))
 
 
 def locate(name: str) -> Path | None:
@@ -155,7 +179,7 @@ def _content(entry: DataFile) -> bytes:
 def _checked(entry: DataFile, path: Path) -> bytes:
     try:
         raw = path.read_bytes()
-        content = gzip.decompress(raw) if path.suffix == ".gz" else raw
+        content = gzip.decompress(raw) if path.name == f"{Path(entry.path).name}.gz" else raw
     except (OSError, EOFError) as fault:
         raise UserError(f"{path}: data file {entry.name!r} cannot be read ({fault}); fetch it again.") from fault
     found = hashlib.sha256(content).hexdigest()
@@ -168,6 +192,11 @@ def _checked(entry: DataFile, path: Path) -> bytes:
 
 
 def _download(entry: DataFile) -> bytes:
+    if entry.url is None:
+        raise UserError(
+            f"The data set {entry.name!r} is not on this machine and has no public address; set GNOMON_DATA_DIR to a"
+            f" folder that holds it as {entry.path}."
+        )
     print(f"fetching {entry.name} ({entry.size / 2**20:.1f} MiB) from {entry.url}", file=sys.stderr)
     try:
         with urllib.request.urlopen(entry.url, timeout=60) as answer:

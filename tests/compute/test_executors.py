@@ -15,6 +15,16 @@ from gnomon.compute import WorkerDied, WorkerError, executor
 from gnomon.errors import UserError
 
 
+class Holder:
+    """Keeps a function, and asks it."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def ask(self):
+        return self.function()
+
+
 class Counter:
     """A worker with a state."""
 
@@ -380,6 +390,34 @@ def test_a_script_may_use_its_own_functions_and_classes(tmp_path):
     )
     done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout == "[2, 4, 6] 10\n", done.stderr
+
+
+def test_a_script_may_send_what_it_defines_as_an_argument(tmp_path):
+    (tmp_path / "script.py").write_text(
+        "from functools import partial\n"
+        "from gnomon.compute import executor\n"
+        "from test_executors import Holder\n"
+        "def double(x): return 2 * x\n"
+        "if __name__ == '__main__':\n"
+        "    with executor('process', workers=1) as workers:\n"
+        "        print(workers.start(Holder, partial(double, 4)).call('ask').result())\n"
+    )
+    path = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    run = [sys.executable, "script.py"]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False, env=path)
+    assert done.stdout == "8\n", done.stderr
+
+
+def test_a_script_that_starts_workers_whenever_it_is_read_is_told_so(tmp_path):
+    (tmp_path / "script.py").write_text(
+        "from gnomon.compute import executor\n"
+        "class Keeper: pass\n"
+        "with executor('process', workers=1) as workers:\n"
+        "    workers.start(Keeper).call('get').result()\n"
+    )
+    run = [sys.executable, "script.py"]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert "UserError: A script that defines what its workers need starts them below" in done.stderr
 
 
 def test_unknown_executors_are_refused():

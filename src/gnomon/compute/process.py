@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from gnomon.compute import worker as worker_side
 from gnomon.compute.protocol import Call
 from gnomon.compute.worker import Mapper, item_result, settle
 from gnomon.errors import UserError
@@ -202,12 +203,18 @@ class ProcessExecutor:
         return self._start(worker_class, worker_class, args, kwargs)
 
     def _start(self, sent: Any, worker_class: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Handle:
+        if worker_side.adopting:  # the script would start itself again in every worker, without end
+            raise UserError(
+                "A script that defines what its workers need starts them below `if __name__ == '__main__':`; this one"
+                " starts them whenever it is read."
+            )
         name = f"{worker_class.__name__}-{len(self._handles) + 1}"
         shared = [channel.descriptor for channel in self._shared]
+        making = pickle.dumps((worker_class, args, kwargs))
         # What a script defines itself is known to a worker only if it runs the script's definitions too.
-        own = getattr(sent, "__module__", None) == "__main__"
+        own = getattr(sent, "__module__", None) == "__main__" or b"__main__" in making
         script = getattr(sys.modules["__main__"], "__file__", None) if own else None
-        handle = _Handle(name, pickle.dumps((worker_class, args, kwargs)), shared, script)
+        handle = _Handle(name, making, shared, script)
         self._handles.append(handle)
         return handle
 

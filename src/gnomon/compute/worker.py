@@ -21,6 +21,7 @@ from gnomon.compute.protocol import Call, WorkerDied, WorkerError
 from gnomon.errors import UserError
 
 PR_SET_PDEATHSIG = 1
+adopting = False  # whether this process is running the definitions of its caller's script
 
 
 class Host:
@@ -83,8 +84,13 @@ def item_result(index: int, call: Call) -> Any:
 
 def _adopt(script: str) -> None:
     """Run a script's definitions, but not what it guards as its main part, and let them be found as in the caller."""
+    global adopting
     main = ModuleType("__mp_main__")  # the name under which multiprocessing, and so our caller, knows its __main__
-    main.__dict__.update(runpy.run_path(script, run_name="__mp_main__"))
+    adopting = True
+    try:
+        main.__dict__.update(runpy.run_path(script, run_name="__mp_main__"))
+    finally:
+        adopting = False
     sys.modules["__main__"] = sys.modules["__mp_main__"] = main
 
 

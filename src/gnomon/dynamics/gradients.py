@@ -28,7 +28,7 @@ from gnomon.dynamics.example_gradients import DEAD, Backward, ExampleSums, Hooks
 from gnomon.dynamics.interference import Unit, as_array, check_unit, defined
 from gnomon.dynamics.layer_gradients import is_conv1d
 from gnomon.dynamics.losses import ExampleLosses, batch_rows, entries
-from gnomon.dynamics.passive import undisturbed
+from gnomon.models.passive import undisturbed
 from gnomon.seeds import derive
 
 Include = Literal["hidden", "all"] | Callable[[str], bool]

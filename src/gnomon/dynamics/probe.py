@@ -3,7 +3,7 @@
 It takes the losses of a batch before and after a step (dt = 1 in arXiv 2506.05447); with "log2" it also keeps one
 vector of validation losses and sets those after step t against those after step 2t (dt = t). The statistic, its null
 and the groups are `interference.py`'s, gradients by example are `gradients.py`'s, and that nothing is disturbed is
-`passive.py`'s. Where several processes train together, sums are exchanged, never losses, labelled ones aside.
+`models/passive.py`'s. Where several processes train together, sums are exchanged, never losses, labelled ones aside.
 """
 
 import sys
@@ -27,7 +27,7 @@ from gnomon.dynamics.gradients import (
 )
 from gnomon.dynamics.interference import Sums, Unit, by_group, check_unit, destructive_interference
 from gnomon.dynamics.losses import ExampleLosses, batch_rows, entries
-from gnomon.dynamics.passive import undisturbed
+from gnomon.models.passive import undisturbed
 
 SAMPLED = 4  # examples whose gradients are taken one by one with gradients="sampled"
 GUESSED_COST = {"off": 1.0, "sampled": 2.0, "exact": 3.0}  # of a first probe, in mean steps of the loop

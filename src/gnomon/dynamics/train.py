@@ -16,30 +16,22 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from gnomon.dynamics.corpus import Corpus, read_corpus
 from gnomon.dynamics.curves import Curve
 from gnomon.dynamics.deceleration import fit
 from gnomon.dynamics.gradients import zero_sum_matrix
 from gnomon.dynamics.probe import Probe
 from gnomon.dynamics.recipe import Recipe
 from gnomon.models import build, training
+from gnomon.models.corpus import Corpus, read_corpus
 from gnomon.models.policy import Policy
 from gnomon.models.tokenizers import byte_token_ids, byte_tokenizer
+from gnomon.models.training import example_losses, window_losses
 from gnomon.runs import Run
 from gnomon.runs.files import to_json, write_atomic
 from gnomon.runs.interruption import Interruption
 from gnomon.runs.progress import Progress
 from gnomon.seeds import derive
 from gnomon.stats.intervals import mean
-
-EVALUATED_AT_ONCE = 64  # windows
-
-
-def example_losses(model: torch.nn.Module, batch: Tensor) -> Tensor:
-    """Cross-entropy in nats of each token given those before it: [B, T] of a batch of token ids [B, T + 1]."""
-    logits = model(input_ids=batch[:, :-1]).logits.float()
-    losses: Tensor = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch[:, 1:], reduction="none")
-    return losses
 
 
 def run_recipe(
@@ -169,7 +161,7 @@ def _conclude(
             policy.model, _by_sequence, held_out, sources, lr=recipe.train.learning_rate, method="first-order"
         )
         write_atomic(run.path / "zero_sum.json", to_json(matrix.to_dict()) + "\n")
-    losses = _sequence_losses(policy.model, held_out)
+    losses = window_losses(policy.model, held_out)
     events = [row for row in run.metrics() if row["stage"] == "probe"]
     spans = [row for row in events if row["kind"] == "loss" and row.get("from")]
     run.finish(
@@ -199,12 +191,6 @@ def _estimate(estimate: Any) -> dict[str, Any] | None:
 
 def _by_sequence(model: torch.nn.Module, batch: Tensor) -> Tensor:
     return example_losses(model, batch).mean(1)
-
-
-def _sequence_losses(model: torch.nn.Module, windows: Tensor) -> np.ndarray:
-    with torch.inference_mode():
-        parts = [_by_sequence(model, chunk) for chunk in windows.split(EVALUATED_AT_ONCE)]
-    return torch.cat(parts).double().numpy()
 
 
 def result(run: Run) -> dict[str, Any]:

@@ -4,6 +4,8 @@ Both are plain `transformers` classes, so a saved folder loads with `AutoModelFo
 `AutoModelForSeq2SeqLM.from_pretrained`. Initial weights come from the seed alone.
 """
 
+from typing import TypeVar
+
 import torch
 from transformers import (
     LlamaConfig,
@@ -17,26 +19,63 @@ from transformers import (
 from gnomon.errors import UserError
 from gnomon.models.policy import Policy
 
+Model = TypeVar("Model", bound=PreTrainedModel)
+
 
 def decoder(
     tokenizer: PreTrainedTokenizerFast, *, layers: int, width: int, heads: int, context: int, seed: int
 ) -> Policy:
-    """A decoder-only language model with rotary positions; `context` is the most tokens it can hold."""
+    """The `decoder_network` of these numbers over the tokens of `tokenizer`, as a policy."""
+    model = decoder_network(
+        len(tokenizer),
+        layers=layers,
+        width=width,
+        heads=heads,
+        context=context,
+        seed=seed,
+        pad=tokenizer.pad_token_id,
+        eos=tokenizer.eos_token_id,
+    )
+    return Policy(model, tokenizer)
+
+
+def decoder_network(
+    vocab_size: int,
+    *,
+    layers: int,
+    width: int,
+    heads: int,
+    context: int,
+    seed: int,
+    ffn: int | None = None,
+    bias: bool = False,
+    tied: bool = True,
+    pad: int | None = None,
+    eos: int | None = None,
+) -> LlamaForCausalLM:
+    """A decoder-only language model with rotary positions in training mode; `context` is the most tokens it can hold.
+
+    `ffn` is the hidden size of the gated feed-forward layers (None: 8/3 of the width). `bias` gives every linear layer
+    but the output head one; `tied` makes the output head the token embedding. `pad` and `eos` are the ids of those
+    tokens. Raises UserError where `heads` do not divide `width` into heads of an even size.
+    """
     _check_heads(width, heads)
     config = LlamaConfig(
-        vocab_size=len(tokenizer),
+        vocab_size=vocab_size,
         hidden_size=width,
-        intermediate_size=_feed_forward(width),
+        intermediate_size=_feed_forward(width) if ffn is None else ffn,
         num_hidden_layers=layers,
         num_attention_heads=heads,
         max_position_embeddings=context,
-        tie_word_embeddings=True,
+        attention_bias=bias,
+        mlp_bias=bias,
+        tie_word_embeddings=tied,
         initializer_range=_spread(width),
-        pad_token_id=tokenizer.pad_token_id,
-        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=pad,
+        eos_token_id=eos,
         bos_token_id=None,
     )
-    return Policy(_seeded(LlamaForCausalLM, config, seed), tokenizer)
+    return _seeded(LlamaForCausalLM, config, seed)
 
 
 def encoder_decoder(
@@ -80,7 +119,7 @@ def _feed_forward(width: int) -> int:
     return -(-8 * width // 3 // 32) * 32
 
 
-def _seeded(model_class: type[PreTrainedModel], config: object, seed: int) -> PreTrainedModel:
+def _seeded(model_class: type[Model], config: object, seed: int) -> Model:
     # transformers initialises from torch's global generator; fork_rng gives that back untouched.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -6,14 +6,17 @@ measures between two updates and the loop itself needs no callbacks.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+MEASURED_AT_ONCE = 64  # windows
 
 
 class Observer(Protocol):
@@ -22,6 +25,17 @@ class Observer(Protocol):
     def step(self, step: int, batch: Any) -> AbstractContextManager[None]:
         """Entered before the update of `step` on `batch`, left after it."""
         ...
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch with one thread inside: sums over several threads round differently, and workers have one each."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
@@ -99,6 +113,20 @@ def supervised(
             loss.backward()
             norm, skipped = apply_gradient(optimizer, loss=value, learning_rate=rate, clip=clip)
         yield Update(step, value, norm, rate, skipped)
+
+
+def example_losses(model: torch.nn.Module, batch: Tensor) -> Tensor:
+    """Cross-entropy in nats of each token given those before it: [B, T] of a batch of token ids [B, T + 1]."""
+    logits = model(input_ids=batch[:, :-1]).logits.float()
+    losses: Tensor = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch[:, 1:], reduction="none")
+    return losses
+
+
+def window_losses(model: torch.nn.Module, windows: Tensor) -> np.ndarray:
+    """The mean of `example_losses` over each window: [N] in float64, of token ids [N, T + 1]; no gradients."""
+    with torch.inference_mode():
+        parts = [example_losses(model, chunk).mean(1) for chunk in windows.split(MEASURED_AT_ONCE)]
+    return torch.cat(parts).double().numpy()
 
 
 def save_optimizer(optimizer: torch.optim.Optimizer, path: Path) -> None:

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+
+from gnomon.errors import UserError
 
 if TYPE_CHECKING:
     from gnomon.posttrain.recipe import Recipe
@@ -224,20 +227,73 @@ def evaluate(
     Console().print(table)
 
 
+class TwoGroups(TyperCommand):
+    """Every name after --against, up to the next option, belongs to it: that is what a shell makes of a wildcard."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """Repeat --against before each of them."""
+        spread: list[str] = []
+        against = False
+        for position, argument in enumerate(args):
+            if argument == "--against":
+                against = True
+                if position + 1 == len(args) or args[position + 1].startswith("-"):
+                    raise UserError("--against needs one run or more after it.")
+            elif argument.startswith("-"):
+                against = argument.startswith("--against=")
+                spread.append(argument)
+            else:
+                spread += ["--against", argument] if against else [argument]
+        return super().parse_args(ctx, spread)
+
+
 def compare_runs(
-    runs: Annotated[list[str], typer.Argument(help="Two or more runs; the others are compared with the first.")],
+    runs: Annotated[list[str], typer.Argument(help="Runs; without --against, the others are compared with the first.")],
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="The runs that those before are compared with, as a group: --against runs/b*."),
+    ] = None,
+    figure: Annotated[
+        str | None,
+        typer.Option(help="With --against: a number of summary.json by its dotted name: --figure accuracy_after."),
+    ] = None,
+    paired: Annotated[bool, typer.Option("--paired", help="With --against: pair the runs of equal seed.")] = False,
+    alpha: Annotated[
+        float | None, typer.Option(help="With --against: error in each direction, by default 0.05: --alpha 0.01.")
+    ] = None,
+    lower: Annotated[bool, typer.Option("--lower", help="With --against: a smaller figure is better.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare runs' accuracy after training, paired over the problems that both answered.
+    """Compare runs: two over the problems that both answered, or two groups of runs over their seeds.
+
+    Two runs or more: accuracy after training, paired over the problems. With --against: is a figure larger in one group
+    of finished runs, of any kind, than in the other, or can they not be told apart?
 
     Example: gnomon runs compare runs/a runs/b
+
+    Example: gnomon runs compare runs/new* --against runs/old* --figure accuracy_after --paired
     """
-    from gnomon.errors import UserError
-    from gnomon.posttrain.comparison import same_problems
     from gnomon.runs import open_run
 
+    if against:
+        from gnomon.posttrain.over_seeds import compare_groups, verdict
+
+        groups = [[open_run(run) for run in group] for group in (runs, against)]
+        result = compare_groups(*groups, figure=figure, paired=paired, alpha=0.05 if alpha is None else alpha)
+        if as_json:
+            print(json.dumps(result))
+            return
+        for name in ("a", "b"):
+            print(f"{name.upper()}: {', '.join(format(row['value'], '.4g') for row in result[name])}")
+        print("\n".join(verdict(result, lower=lower)))
+        return
+    for option, given in (("--figure", figure), ("--paired", paired), ("--alpha", alpha), ("--lower", lower)):
+        if given:
+            raise UserError(f"{option} compares two groups of runs; --against with the runs of the second is needed.")
     if len(runs) < 2:
         raise UserError("gnomon runs compare needs at least two runs.")
+    from gnomon.posttrain.comparison import same_problems
+
     first, *others = (open_run(run) for run in runs)
     rows = [
         {"a": str(first.path), "b": str(other.path), "difference": same_problems(first, other).to_dict()}

@@ -1,7 +1,7 @@
 """What a space of architectures is: named genes with their options, text for every architecture, and how one is built.
 
-A space of one's own derives from `Space` and says four things: its `genes`, the `task` its networks are for, `build` and
-`describe`. Drawing, changing, crossing and writing architectures follow from the genes.
+A space of one's own derives from `Space` and says four things: its `genes`, the `task` its networks are for, `build`
+and `describe`. Drawing, changing, crossing and writing architectures follow from the genes.
 """
 
 import math
@@ -53,7 +53,7 @@ class Space(ABC):
     def sample(self, rng: "np.random.Generator") -> Arch:
         """An architecture drawn evenly. Raises UserError where none seems to be allowed."""
         for _ in range(MOST_REJECTIONS):
-            arch = tuple(options[rng.integers(len(options))] for options in self.genes.values())
+            arch = tuple(options[int(rng.integers(len(options)))] for options in self.genes.values())
             if self.allowed(arch):
                 return arch
         raise UserError(f"space {self.name!r}: none of {MOST_REJECTIONS} drawn architectures is allowed.")
@@ -68,7 +68,9 @@ class Space(ABC):
     def crossover(self, a: Arch, b: Arch, rng: "np.random.Generator") -> Arch:
         """Each gene from `a` or `b` with equal chance; one of the two where no mixture drawn is allowed."""
         for _ in range(100):
-            child = tuple(one if first else other for one, other, first in zip(a, b, rng.random(len(a)) < 0.5, strict=True))
+            child = tuple(
+                one if first else other for one, other, first in zip(a, b, rng.random(len(a)) < 0.5, strict=True)
+            )
             if self.allowed(child):
                 return child
         return a if rng.random() < 0.5 else b

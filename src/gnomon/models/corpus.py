@@ -42,9 +42,8 @@ class Corpus:
             if len(source.held_out) < self.width:
                 needed = int(np.ceil(self.width / HELD_OUT))
                 raise UserError(
-                    f"data.text: {source.name!r} is too short: its last tenth has {len(source.held_out)} bytes and one"
-                    f" window of data.context = {context} takes {self.width}; at least {needed} bytes of text are"
-                    " needed."
+                    f"text: {source.name!r} is too short: its last tenth has {len(source.held_out)} bytes and one"
+                    f" window of context = {context} takes {self.width}; at least {needed} bytes of text are needed."
                 )
         self._joined = np.concatenate([source.train for source in sources])
         # Where a window may start: not across the seam of two sources.
@@ -111,15 +110,13 @@ def _read(text: str) -> bytes:
         content.decode("utf-8")
     except FileNotFoundError as fault:
         raise UserError(
-            f"data.text: there is no file {text!r} and no registered data set of that name; `gnomon data list` shows"
+            f"text: there is no file {text!r} and no registered data set of that name; `gnomon data list` shows"
             " those there are."
         ) from fault
     except UnicodeDecodeError as fault:
-        raise UserError(
-            f"data.text: {text!r} is not UTF-8 text (byte {fault.start}); plain text is expected."
-        ) from fault
+        raise UserError(f"text: {text!r} is not UTF-8 text (byte {fault.start}); plain text is expected.") from fault
     except (OSError, EOFError) as fault:
-        raise UserError(f"data.text: {text!r} cannot be read ({fault}); a text file is expected.") from fault
+        raise UserError(f"text: {text!r} cannot be read ({fault}); a text file is expected.") from fault
     return content
 
 

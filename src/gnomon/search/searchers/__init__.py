@@ -1,0 +1,1 @@
+"""The five ways to walk: random, racing, aging evolution, greedy evolution and FreeREA, with the comparator inside."""
