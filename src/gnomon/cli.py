@@ -5,6 +5,7 @@ import sys
 import typer
 
 from gnomon.errors import UserError
+from gnomon.list_options import ListOptions
 
 
 def build() -> typer.Typer:
@@ -39,7 +40,7 @@ def build() -> typer.Typer:
         gnomon.runs.commands.REPORTS[f"dynamics-{kind}"] = "gnomon.dynamics.report:write_report"
     for kind in ("run", "score"):
         gnomon.runs.commands.REPORTS[f"search-{kind}"] = "gnomon.search.report:write_report"
-    compare = gnomon.runs.commands.app.command("compare", cls=gnomon.posttrain.commands.TwoGroups)
+    compare = gnomon.runs.commands.app.command("compare", cls=ListOptions)
     compare(gnomon.posttrain.commands.compare_runs)
     gnomon.runs.commands.app.command("rescore")(gnomon.posttrain.commands.rescore)
     app.add_typer(gnomon.runs.commands.app, name="runs")

@@ -38,6 +38,10 @@ def _github(repository: str, commit: str, path: str) -> str:
 _GSM8K = ("openai/grade-school-math", "3101c7d50724")
 _CMUDICT = ("cmusphinx/cmudict", "0f8072f81430")
 _SCAN = ("brendenlake/SCAN", "c4b756cbc010")
+_BBQ = ("nyu-mll/BBQ", "bea11bd97d79217245b5871acd247b9d6eb24598")
+_CROWS_PAIRS = ("nyu-mll/crows-pairs", "8aaac11c485473159ec9328a65253a5be9a479dc")
+_WINOBIAS = ("uclanlp/corefBias", "0bce984dd081bbc10b0622f326727a024c607895")
+_HOLISTICBIAS = ("facebookresearch/ResponsibleNLP", "0ec714eb084217f44cd9ac466d9e988c795302f9")
 _LITBANK = ("dbamman/litbank", "3e50db0ffc033d7ccbb94f4d88f6b99210328ed8")
 
 FILES: dict[str, DataFile] = {
@@ -102,6 +106,66 @@ FILES: dict[str, DataFile] = {
                 ("pride_and_prejudice", "1342_pride_and_prejudice", "aeab3887797bed30eecf8abd37bc45072a4289caa43df160cf96de0b037c62ad", 691804),
                 ("sherlock_holmes", "1661_the_adventures_of_sherlock_holmes", "55ba0a68f8e696b866c0283ec11fbc6db3fb85123dc0d72a55a1f17fff3f9a6a", 561849),
             )
+        ),
+        *(
+            DataFile(
+                f"bbq/preds_{category}", f"measure/bbq/preds_{category}.jsonl",
+                _github(*_BBQ, f"results/UnifiedQA/preds_{category}.jsonl"), sha256, size, "CC BY 4.0",
+            )
+            for category, sha256, size in (
+                ("Age", "a8c959958e1dc9701cb28df8e2d7e8ab3df2879e9cb1a8ca12bc9fb07a97339d", 3636971),
+                ("Religion", "6322499fca1afeb30d00f0ff87949f777ad44e24c2d0c2ecda2a3a76f16ffde3", 1296288),
+                ("Physical_appearance", "fe826a7dbb5be7491fc377270cbcae999b215a09f719709956d9350b970fd0f6", 1603322),
+            )
+        ),
+        *(
+            DataFile(
+                f"bbq/templates/{name}", f"measure/bbq/templates/{name}.csv",
+                _github(*_BBQ, f"templates/{prefix}{name}.csv"), sha256, size, "CC BY 4.0",
+            )
+            for prefix, name, sha256, size in (
+                ("new_templates_-_", "Age", "bf7b0d47514ddf4df73ccfc7598499887d74ab15565e0526ab9030b5defedaa5", 34664),
+                ("new_templates_-_", "Religion", "0b5091c3f2da84028bb676aacb36fb90de2f334fd5cfc7581ac99029730ef314", 16347),
+                ("new_templates_-_", "Physical_appearance", "9110eedc41f63639e79604c9a3f48f12361de0b58c7be5a19d854c9683192397", 35941),
+                ("", "vocabulary", "c60c02768e0a3406d4367d5bfe84cd526458712bfcf208f7bb350ab4928b1dbd", 10844),
+                ("", "vocabulary_proper_names", "17009b2c9d086c19c25b5107aa4792712fdf5024270e62f40bd4818ecb2e9c5d", 14401),
+            )
+        ),
+        DataFile(
+            "bbq/ratings",
+            "measure/bbq/mturk_validations_finalval.csv",
+            _github(*_BBQ, "supplemental/MTurk_validation/data/mturk_validations_finalval.csv"),
+            "688b5311b71497e81b13e35312678e743fca2f2528248710f352bc30f5dc7302",
+            628761,
+            "CC BY 4.0",
+        ),
+        DataFile(
+            "crows_pairs",
+            "measure/crows_pairs/crows_pairs_anonymized.csv",
+            _github(*_CROWS_PAIRS, "data/crows_pairs_anonymized.csv"),
+            "dfb36986ce0502abbaf7055b9176da3d08d48e07df1251991b5dfbcbceab9d0c",
+            437764,
+            "CC BY-SA 4.0",
+        ),
+        *(
+            DataFile(
+                f"winobias/{name}", f"measure/winobias/{condition}_stereotyped_{kind}.txt.dev",
+                _github(*_WINOBIAS, f"WinoBias/wino/data/{condition}_stereotyped_{kind}.txt.dev"), sha256, size, "MIT",
+            )
+            for name, condition, kind, sha256, size in (
+                ("pro_type1", "pro", "type1", "dd55a0d220fe4c0ceb63dd4648223fb4fe1a58d5ad95c116a002ad24b0e292a5", 32786),
+                ("anti_type1", "anti", "type1", "a4e0ebae344e78b56f657a42e8ae684b9db7747d177c5e7149c0907ebb7f3bf6", 32782),
+                ("pro_type2", "pro", "type2", "8f0250de723cea9328e3eaf7169e07936f01aa5909ce7aa580db66eb803f4e86", 30884),
+                ("anti_type2", "anti", "type2", "763ad829ad724f9a85ead689ba8ca69072020cb1238def6210f0fc6a47b97e59", 30875),
+            )
+        ),
+        DataFile(
+            "holisticbias/descriptors",
+            "measure/holisticbias/v1.1_descriptors.json",
+            _github(*_HOLISTICBIAS, "holistic_bias/dataset/v1.1/descriptors.json"),
+            "c1328f0edfdeefb76302d360a01878df3db55f18026f4ea1956b4a0f52daf943",
+            23463,
+            "CC BY-SA 4.0",
         ),
         DataFile(
             "cifar10",

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -153,7 +152,7 @@ def test_a_walk_steps_over_what_a_table_lacks():
     everything = [space.encode(arch) for arch in itertools.product((0, 1), repeat=5)]
     source = Scores(0.1, lacking=everything[::2])
     for method in METHODS:
-        found = find(space, source, ranker="s", method=method, budget=1000, population=6)
+        found = find(space, source, ranker="s", method=method, budget=300, population=6)
         assert set(found.samples) <= set(everything[1::2])
         assert found.distinct > 5
     with pytest.raises(UserError, match="None of the proposed"):
@@ -161,11 +160,12 @@ def test_a_walk_steps_over_what_a_table_lacks():
 
 
 def test_proposals_end_a_walk_that_meets_only_known_architectures():
-    found = find(Grid(2), Scores(0.1), ranker="s", method="random", budget=10_000)
+    found = find(Grid(2), Scores(0.1), ranker="s", method="random", budget=2_000)
     assert found.distinct == 32
-    found = find(Grid(2), Scores(0.1), ranker="s", method="rea", budget=1_000, population=4, tournament=2)
+    found = find(Grid(2), Scores(0.1), ranker="s", method="rea", budget=330, population=4, tournament=2)
     assert found.distinct <= 32
-    assert len(found.history) <= 20 * 1_000
+    assert len(found.history) + 1 >= 20 * 330 - 100  # the first four are drawn until they differ
+    assert len(found.history) <= 20 * 330
 
 
 def test_a_table_may_write_architectures_its_own_way(tmp_path):
@@ -246,7 +246,11 @@ def test_the_choice_is_that_of_stat_max_and_its_set():
     assert finalists[0] == found.winner
     assert set(finalists[: len(found.indistinguishable)]) == set(found.indistinguishable)
     assert len(set(finalists)) == 10
-    assert found.finalists(100)[-1] == "n0"
+    farther = [order.superiority(samples[found.winner], samples[text]).value for text in found.finalists(100)[1:]]
+    inside = len(found.indistinguishable) - 1
+    assert farther[:inside] == sorted(farther[:inside])
+    assert farther[inside:] == sorted(farther[inside:])
+    assert len(farther) == 14
 
 
 @pytest.mark.parametrize("gaps", [False, True])
@@ -364,13 +368,3 @@ def test_racing_saves_evaluations_on_published_scores():
     assert 0.4 < np.mean(racing) / 750 < 0.55
     random = find(None, source, ranker="nwot", method="random", budget=750)
     assert (random.evaluations, random.target) == (750, source.target(random.winner))
-
-
-def test_ten_thousand_evaluations_take_seconds(tmp_path):
-    rng = np.random.default_rng(6)
-    source = table(tmp_path, {f"n{i}": rng.normal(i / 300, 1, size=10) for i in range(1000)})
-    for comparator in ("mannwhitney", "wilcoxon", "mean"):
-        begun = time.process_time()
-        found = find(None, source, ranker="s", method="random", comparator=comparator, budget=10_000)
-        assert found.evaluations == 10_000
-        assert time.process_time() - begun < 5

@@ -135,7 +135,11 @@ def derivative(value, of, **options):
 
 def definition(name, network, inputs, labels):
     """The score by one network and one derivative at a time."""
-    network = copy.deepcopy(network).train()
+    found = _definition(name, copy.deepcopy(network).train(), inputs, labels)
+    return float(found.detach() if isinstance(found, torch.Tensor) else found)
+
+
+def _definition(name, network, inputs, labels):
     weights = {id(m.weight): m.weight for m in layers_of(network).values()}.values()
 
     def loss():
@@ -199,7 +203,7 @@ def definition(name, network, inputs, labels):
         S = network(torch.ones(1, *inputs.shape[1:], dtype=inputs.dtype)).sum()
         slopes = [derivative(S, W, retain_graph=True) for W in weights]
         if name == "synflow":
-            return np.log(float(sum((W * s).abs().sum() for W, s in zip(weights, slopes, strict=True))))
+            return sum((W * s).abs().sum() for W, s in zip(weights, slopes, strict=True)).log()
         return sum((W * torch.log(s + 1)).sum() for W, s in zip(weights, slopes, strict=True))
     if name.startswith("ntk"):
         named = [p for key, p in network.named_parameters() if "weight" in key]
@@ -246,9 +250,7 @@ def test_definitions_on_images(name, kind):
     network, inputs, labels = made(kind)
     found = rankers.score([name], network, inputs, labels)[name]
     plain_twin, *_ = made("images")
-    assert found == pytest.approx(
-        float(torch.as_tensor(definition(name, plain_twin, inputs, labels)).detach()), rel=1e-6
-    )
+    assert found == pytest.approx(definition(name, plain_twin, inputs, labels), rel=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["tokens", "masks"])
@@ -270,14 +272,14 @@ def test_definitions_on_images(name, kind):
 def test_definitions_on_tokens_and_masks(name, kind):
     network, inputs, labels = made(kind)
     found = rankers.score([name], network, inputs, labels)[name]
-    assert found == pytest.approx(float(torch.as_tensor(definition(name, network, inputs, labels)).detach()), rel=1e-6)
+    assert found == pytest.approx(definition(name, network, inputs, labels), rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["nwot", "hamming", "jacov"])
 def test_definitions_on_masks_without_labels_of_examples(name):
     network, inputs, labels = made("masks")
     found = rankers.score([name], network, inputs, labels)[name]
-    assert found == pytest.approx(float(torch.as_tensor(definition(name, network, inputs, labels)).detach()), rel=1e-9)
+    assert found == pytest.approx(definition(name, network, inputs, labels), rel=1e-9)
 
 
 def statuses(network, inputs, labels):
@@ -357,17 +359,29 @@ def test_the_cell_without_any_path():
     assert found["logsynflow"].score == found["hamming"].score == found["snip"].score == 0.0
 
 
+class Bits(nn.Module):
+    """A network whose codes are the signs of its inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        return self.act(x)[:, :3]
+
+
+def test_nwot_of_codes_that_depend_on_each_other():
+    """Codes 00, 01, 10 and 11 are all different, and 00 + 11 = 01 + 10 makes K singular; rounding hides it from LU."""
+    x = torch.randn(1, 3000, generator=torch.Generator().manual_seed(0)).repeat(4, 1)
+    x[:, :1000] = torch.tensor([-1.0, -1, 1, 1])[:, None]
+    x[:, 1000:2000] = torch.tensor([-1.0, 1, -1, 1])[:, None]
+    found = rankers.measure(["nwot", "hamming"], Bits, x, None)
+    assert (found["nwot"].score, found["nwot"].status) == (None, "not finite")
+    assert found["hamming"].score == (4 * 1000 + 2 * 2000) / 6
+
+
 def test_nwot_at_large_counts_and_close_examples():
     """Examples that differ in one bit of many have a kernel that float32 calls singular."""
-
-    class Bits(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.act = nn.ReLU()
-
-        def forward(self, x):
-            return self.act(x)[:, :3]
-
     n, B = 200_000, 8
     x = torch.ones(B, n)
     x[torch.arange(B), torch.arange(B)] = -1
@@ -400,6 +414,9 @@ def test_sizes_of_a_plain_token_model_and_of_masks():
         "params": 4 * 6 + 6 + 6 * 4 + 4,
         "macs": 5 * (4 * 6 + 6 * 4 + 4 * 7),
     }
+    images = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Embedding(5, 6))  # an embedding, of positions perhaps, counts here
+    described = rankers.measure(["params"], lambda: images, torch.zeros(2, 3, 4, 4), None)
+    assert described["params"].score == 3 * 4 + 4 + 5 * 6
     network, inputs, labels = made("masks")
     assert rankers.score(["macs"], network, inputs, labels)["macs"] == 16 * 4 * 27 + 16 * 4 * 5 * 4 + 64 * 5 * 3
 
@@ -415,7 +432,9 @@ def test_a_decoder_of_transformers_is_scored():
     g = torch.autograd.grad(F.cross_entropy(logits.reshape(-1, 11), labels.reshape(-1)), weights)
     found = rankers.score(["grad_norm", "snip", "grasp", "fisher", "ntk_frobenius"], network, inputs, labels)
     assert found["grad_norm"] == pytest.approx(float(sum(one.norm() for one in g)), rel=1e-9)
-    assert found["snip"] == pytest.approx(float(sum((W * one).abs().sum() for W, one in zip(weights, g, strict=True))))
+    assert found["snip"] == pytest.approx(
+        float(sum((W * one).abs().sum().detach() for W, one in zip(weights, g, strict=True)))
+    )
     assert all(math.isfinite(value) for value in found.values())
 
 
@@ -532,9 +551,11 @@ def test_bad_names_and_registrations(own):
         rankers.score(["zzzzzz"], *made("images"))
     with pytest.raises(UserError, match="'nwot' is registered already"):
         rankers.register("nwot", direction=1)
-    with pytest.raises(UserError, match="'mine' is registered already"):
-        for _ in range(2):
-            rankers.register("mine", direction=1)(lambda network, inputs, labels: 0)
+    puts = [rankers.register("mine", direction=1) for _ in range(2)]
+    puts[0](len)
+    for again in (lambda: puts[1](len), lambda: rankers.register("mine", direction=1)):
+        with pytest.raises(UserError, match="'mine' is registered already"):
+            again()
     for direction in (0, 2, -1.5, True, "up", None):
         with pytest.raises(UserError, match=r"'other': direction = .* must be \+1"):
             rankers.register("other", direction=direction)
@@ -560,6 +581,56 @@ def test_arrays_and_narrow_labels_are_a_batch():
     network, inputs, labels = made("images")
     expected = rankers.score(BUILT_IN, network, inputs, labels)
     assert rankers.score(BUILT_IN, network, inputs.numpy(), labels.numpy().astype(np.int32)) == expected
+
+
+def test_modes_are_no_part_of_a_score():
+    network, inputs, labels = made("images")
+    expected = rankers.score(BUILT_IN, network, inputs, labels)
+    assert rankers.score(BUILT_IN, network.eval(), inputs, labels) == expected
+
+
+@pytest.mark.parametrize("names", [["nwot"], ["nwot", "snip", "jacov"]])
+def test_a_network_that_writes_into_its_inputs(names):
+    _, inputs, labels = made("images")
+    kept = inputs.clone()
+
+    def network(inplace):
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.ReLU(inplace), nn.Conv2d(3, 4, 1), nn.ReLU(inplace), nn.Flatten(), nn.Linear(256, 3)
+        ).double()
+
+    found = rankers.score(names, network(True), inputs, labels)
+    assert torch.equal(inputs, kept)
+    assert found == rankers.score(names, network(False), inputs, labels)
+    assert all(map(math.isfinite, found.values()))
+
+
+def test_passes_are_shared(monkeypatch):
+    network, inputs, labels = made("images")
+    counted = {"forward": 0, "backward": 0}
+    network.register_forward_pre_hook(lambda module, x: counted.update(forward=counted["forward"] + 1))
+    backward = torch.autograd.grad
+
+    def counting(*arguments, **options):
+        counted["backward"] += 1
+        return backward(*arguments, **options)
+
+    monkeypatch.setattr(torch.autograd, "grad", counting)
+
+    def passes(*names):
+        counted.update(forward=0, backward=0)
+        rankers.score(names, network, inputs, labels)
+        return counted["forward"], counted["backward"]
+
+    assert passes("nwot", "hamming", "macs") == (1, 0)
+    assert passes("grad_norm", "snip", "plain", "fisher", "nwot") == (1, 1)
+    assert passes("nwot", "grad_norm", "snip", "plain", "fisher", "jacov", "epe_nas") == (1, 2)
+    assert passes("grasp", "snip") == (1, 3)
+    assert passes("ntk_condition", "ntk_frobenius", "ntk_mean", "ntk_eigen", "ntk_alignment") == (1, len(inputs))
+    assert passes("synflow", "logsynflow") == (1, 1)
+    assert passes("params", "l2_norm") == (0, 0)
+    assert passes(*BUILT_IN) == (2, 1 + 1 + 2 + len(inputs) + 1)
 
 
 @pytest.mark.parametrize("surrounding", [torch.no_grad, torch.inference_mode])

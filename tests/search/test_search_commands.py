@@ -68,7 +68,7 @@ def test_spaces_and_rankers_are_listed(gnomon):
 def test_scoring_keeps_scores_a_table_and_a_page(gnomon, here):
     result = answer(
         gnomon(
-            "search", "score", *TINY, "--arch", A, "--arch", C, "--ranker", "snip", "--ranker", "params", *FAST,
+            "search", "score", *TINY, "--arch", A, C, "--ranker", "snip", "params", *FAST,
             "--repeats", "6", "--out", "run", "--json",
         )
     )  # fmt: skip
@@ -251,6 +251,19 @@ def test_a_recipe_says_what_is_searched_and_options_count_more(gnomon, here, sco
     assert "made again" not in (here / again["report"]).read_text()
 
 
+@pytest.mark.parametrize("name", ["search-decoder-lm", "search-nb201"])
+def test_the_shipped_recipes_are_sound(name):
+    from pathlib import Path
+
+    from gnomon.search import spaces
+    from gnomon.search.recipe import read_search
+
+    recipe = read_search(Path(__file__).parents[2] / "recipes" / f"{name}.toml", {}, [])
+    space = spaces.get(recipe.space.name, **recipe.space.options)
+    assert space.size > 50
+    assert recipe.search.budget >= recipe.search.population * recipe.search.looks_or_default()[0]
+
+
 @pytest.mark.parametrize("comparator", ["mannwhitney", "wilcoxon"])
 @pytest.mark.parametrize("repeats", [5, 6, 7, 8, 9, 10, 12, 20, 33])
 def test_the_looks_of_a_search_end_with_its_repeats_and_can_each_decide(comparator, repeats):
@@ -321,6 +334,7 @@ TABLE = ("search", "run", "--table", "scores.csv", "--arch", "net", "--repeat", 
         (("search", "run", "--ranker", "snip"), ["space", "table"]),
         (("search", "run", *TINY, "--ranker", "snip", "--set", "search.population=3"), ["tournament = 5", "population = 3"]),
         (("search", "run", *TINY, "--arch", "net", "--ranker", "snip"), ["table.file is missing"]),
+        ((*TABLE, "--set", "train.steps=100"), ["train", "no table"]),
         (("search", "run", "nowhere.toml"), ["'nowhere.toml' does not exist"]),
         (("search", "report", "nowhere"), ["There is no run 'nowhere'"]),
         (("search", "export", "nowhere", "--to", "m"), ["There is no run 'nowhere'"]),

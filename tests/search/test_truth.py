@@ -10,7 +10,7 @@ from scipy.stats import kendalltau, spearmanr
 from tiny_space import Tiny
 
 from gnomon.errors import UserError
-from gnomon.search.truth import judge, spearman_difference, truth
+from gnomon.search.truth import _with_influence, judge, spearman_difference, truth
 
 NAS = Path(os.environ.get("GNOMON_DATA_DIR", "/nowhere"), "nas")
 given_tables = pytest.mark.skipif(not NAS.is_dir(), reason="the tables (nas/) are not in GNOMON_DATA_DIR")
@@ -145,6 +145,21 @@ def test_an_architecture_on_several_rows(tmp_path):
     assert truth(path, arch="net", target="y", scores=["s"], where={"task": "x"})["architectures"] == 1
 
 
+def test_a_small_lead_over_params_does_not_beat_them():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=30)
+    params = y + rng.normal(size=30)
+    for noise, beats in ((0.97, False), (0.1, True)):
+        score = y + noise * (params - y)
+        found = judge({"s": score, "params": params}, y, [str(i) for i in range(30)])["s"]
+        assert found.difference.value > 0
+        assert found.beats_params is beats
+    noisy = y + rng.normal(size=30) * 0.9
+    found = judge({"s": noisy, "params": params}, y, [str(i) for i in range(30)])["s"]
+    assert found.difference.value > 0 > found.difference.low
+    assert found.beats_params is False
+
+
 def test_the_first_of_several_best():
     found = judge({"s": np.array([1.0, 3.0, 3.0, 2.0])}, np.array([1.0, 5.0, 6.0, 2.0]), list("abcd"))["s"]
     assert (found.argmax, found.argmax_target) == ("b", 5)
@@ -169,6 +184,18 @@ def test_the_difference_has_the_error_of_the_bootstrap(tied):
         i = rng.integers(400, size=400)
         draws.append(spearmanr(x[i], y[i]).statistic - spearmanr(other[i], y[i]).statistic)
     assert found.se == pytest.approx(np.std(draws), rel=0.12)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_each_architecture_has_the_influence_of_leaving_it_out(tied):
+    x, _, y = correlated(np.random.default_rng(3), 300, tied)
+    y = y.round(0) if tied else y
+    whole = spearmanr(x, y).statistic
+    without = [spearmanr(np.delete(x, i), np.delete(y, i)).statistic for i in range(300)]
+    value, influence = _with_influence(x, y)
+    assert value == pytest.approx(whole)
+    assert influence.mean() == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(influence, 299 * (whole - np.array(without)), atol=0.02)
 
 
 def test_the_difference_covers():

@@ -121,7 +121,7 @@ def test_trend_p_of_many_repeats_is_normal(monkeypatch):
     exact = trend_p(values)
     assert 0.001 < exact < 0.2
     monkeypatch.setattr("gnomon.search.variation.MOST_EXACT", 10)
-    assert trend_p(values) == pytest.approx(exact, rel=0.03)
+    assert trend_p(values) == pytest.approx(exact, rel=0.01)
 
 
 def test_scores_that_accumulate_over_repeats_drift():

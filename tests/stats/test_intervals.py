@@ -21,6 +21,7 @@ def test_one_proportion_equals_the_oracle(counts, level):
     for ours, name in ((wilson, "wilson"), (exact, "exact")):
         theirs = oracle.binomtest(k, n).proportion_ci(level, method=name)
         mine = ours(k, n, level)
+        assert mine == ours(k=k, n=n, level=level)
         assert mine.value == k / n
         assert (mine.low, mine.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
         mirrored = ours(n - k, n, level)
@@ -94,6 +95,7 @@ def test_mean_is_students():
     assert (mine.low, mine.high) == pytest.approx((theirs.low, theirs.high))
     alone = mean([3.0])
     assert (alone.value, alone.low) == (3.0, None)
+    assert str(alone) == "3.000 (no interval)"
     assert "one observation" in alone.reason
 
 
@@ -103,6 +105,8 @@ def test_mean_is_students():
         (lambda: wilson(5, 3), "5 successes of 3"),
         (lambda: exact(-1, 3), "-1 successes"),
         (lambda: wilson(1, 3, level=95), "level = 95"),
+        (lambda: wilson(float("nan"), 3), "wilson: nan successes of 3"),
+        (lambda: wilson("a", 3), "wilson: a successes of 3"),
         (lambda: paired_difference([1, 0], [1]), "2 items and after 1"),
         (lambda: paired_difference([0.5], [1]), "truth values"),
         (lambda: mean([1.0, float("nan")]), "finite"),

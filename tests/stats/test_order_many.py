@@ -60,12 +60,14 @@ def test_corrections_follow_their_p(p, method, random):
 # ---- all pairs
 
 
-@pytest.mark.parametrize("kind", ["continuous", "coarse", "unequal", "above fifty", "missing", "mixed"])
+@pytest.mark.parametrize("kind", ["continuous", "coarse", "shared", "unequal", "above fifty", "missing", "mixed"])
 @pytest.mark.parametrize("correction", ["holm", "none"])
 def test_all_pairs_are_the_single_comparisons(kind, correction):
     rng = np.random.default_rng(3)
     sizes = {"unequal": (4, 10, 7, 10, 12), "above fifty": (60, 52, 70, 8), "mixed": (9, 55, 30)}.get(kind, (9,) * 6)
     samples = [rng.normal(i / 2, 1, n) for i, n in enumerate(sizes)]
+    if kind == "shared":  # numbers that two candidates have, none of them twice
+        samples = [rng.permutation(14)[:9] + 2.0 * i for i in range(6)]
     if kind in ("coarse", "mixed", "above fifty"):
         samples = [s.round(0 if kind == "coarse" else 1) for s in samples]
     if kind == "missing":

@@ -20,7 +20,7 @@ def undisturbed(model: torch.nn.Module, *, evaluating: bool) -> Iterator[None]:
     flags = [(module, module.training) for module in model.modules()]
     # By owner and name too: a forward pass may put another tensor in a buffer's place.
     buffers = [
-        (module, name, buffer, None if buffer is None else (buffer._version, buffer.detach().clone()))
+        (module, name, buffer, None if buffer is None else buffer.detach().clone())
         for module in model.modules()
         for name, buffer in module._buffers.items()
     ]
@@ -43,8 +43,9 @@ def undisturbed(model: torch.nn.Module, *, evaluating: bool) -> Iterator[None]:
             with torch.no_grad():
                 for module, name, buffer, kept in buffers:
                     module._buffers[name] = buffer
-                    if buffer is not None and kept is not None and buffer._version != kept[0]:
-                        buffer.copy_(kept[1])
+                    if buffer is not None and kept is not None:
+                        # By `data`: a backward pass still to come counts what was written to the buffer itself.
+                        buffer.data.copy_(kept)
                 for parameter, gradient, value in gradients:
                     parameter.grad = gradient
                     if gradient is not None and value is not None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from gnomon.errors import UserError
 
@@ -227,26 +226,6 @@ def evaluate(
     Console().print(table)
 
 
-class TwoGroups(TyperCommand):
-    """Every name after --against, up to the next option, belongs to it: that is what a shell makes of a wildcard."""
-
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
-        """Repeat --against before each of them."""
-        spread: list[str] = []
-        against = False
-        for position, argument in enumerate(args):
-            if argument == "--against":
-                against = True
-                if position + 1 == len(args) or args[position + 1].startswith("-"):
-                    raise UserError("--against needs one run or more after it.")
-            elif argument.startswith("-"):
-                against = argument.startswith("--against=")
-                spread.append(argument)
-            else:
-                spread += ["--against", argument] if against else [argument]
-        return super().parse_args(ctx, spread)
-
-
 def compare_runs(
     runs: Annotated[list[str], typer.Argument(help="Runs; without --against, the others are compared with the first.")],
     against: Annotated[
@@ -287,7 +266,8 @@ def compare_runs(
             print(f"{name.upper()}: {', '.join(format(row['value'], '.4g') for row in result[name])}")
         print("\n".join(verdict(result, lower=lower)))
         return
-    for option, given in (("--figure", figure), ("--paired", paired), ("--alpha", alpha), ("--lower", lower)):
+    grouped = {"--figure": figure is not None, "--paired": paired, "--alpha": alpha is not None, "--lower": lower}
+    for option, given in grouped.items():
         if given:
             raise UserError(f"{option} compares two groups of runs; --against with the runs of the second is needed.")
     if len(runs) < 2:

@@ -81,11 +81,12 @@ def verdict(result: dict[str, Any], *, lower: bool = False) -> list[str]:
         if result["crossing"] > 0:
             lines.append(f"Not at every value, though: the distribution functions cross by {result['crossing']:.2f}.")
     share, shift = result["superiority"], result["shift"]
-    lines.append(f"A exceeds B in {share['value']:.2f} of comparisons [{share['low']:.2f}, {share['high']:.2f}].")
-    bounds = (
-        f"no interval: {shift['reason']}" if shift["low"] is None else f"[{shift['low']:+.4g}, {shift['high']:+.4g}]"
+    pairs = "pairs" if result["paired"] else "all pairs"
+    lines.append(
+        f"A is larger in {share['value']:.0%} of {pairs} [{share['low']:.0%}, {share['high']:.0%}], ties half."
     )
-    lines.append(f"A lies {shift['value']:+.4g} from B ({shift['method']}; {bounds}).")
+    bounds = "no interval" if shift["low"] is None else f"[{shift['low']:+.4g}, {shift['high']:+.4g}]"
+    lines.append(f"A minus B: {shift['value']:+.4g} {bounds} (Hodges-Lehmann).")
     return lines
 
 

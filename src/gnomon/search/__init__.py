@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gnomon.search import rankers, spaces
     from gnomon.search.evaluator import Evaluator, ScoreTable, evaluate
-    from gnomon.search.find import Found, find
+    from gnomon.search.finding import Found, find
     from gnomon.search.table import Table
 
 __all__ = ["Evaluator", "Found", "ScoreTable", "Table", "evaluate", "find", "rankers", "spaces"]
 
 _HOMES = {
     "Evaluator": "evaluator",
-    "Found": "find",
+    "Found": "finding",
     "ScoreTable": "evaluator",
     "Table": "table",
     "evaluate": "evaluator",
-    "find": "find",
+    "find": "finding",
 }
 
 

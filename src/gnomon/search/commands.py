@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gnomon.errors import UserError
+from gnomon.list_options import ListOptions
 
 if TYPE_CHECKING:
     from gnomon.search.table import Table
 
 app = typer.Typer(
     help="Choose among untrained architectures from noisy scores, and say which cannot be told apart.\n\n"
-    "Start with: gnomon search score --space nb201 --sample 8 --ranker nwot --ranker params",
+    "Start with: gnomon search score --space nb201 --sample 8 --ranker nwot params",
     no_args_is_help=True,
 )
 
@@ -42,7 +43,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A table: .csv or .csv.gz, one row a score.")]
 ArchColumn = Annotated[str, typer.Option("--arch", help="The column that names the architecture: --arch net.")]
 ScoreColumns = Annotated[
-    list[str], typer.Option("--score", help="A column with scores; may be given again: --score nwot --score snip.")
+    list[str], typer.Option("--score", help="A column with scores, or several: --score nwot snip.")
 ]
 RepeatColumn = Annotated[
     str | None,
@@ -121,16 +122,12 @@ def rankers_command(as_json: Json = False) -> None:
     )
 
 
-@app.command("score")
+@app.command("score", cls=ListOptions)
 def score_command(
     space: SpaceName,
-    ranker: Annotated[
-        list[str], typer.Option("--ranker", help="A ranker; may be given again: --ranker nwot --ranker params.")
-    ],
+    ranker: Annotated[list[str], typer.Option("--ranker", help="A ranker, or several: --ranker nwot params.")],
     options: Options = None,
-    arch: Annotated[
-        list[str] | None, typer.Option("--arch", help="An architecture as text; may be given again.")
-    ] = None,
+    arch: Annotated[list[str] | None, typer.Option("--arch", help="An architecture as text, or several.")] = None,
     sample: Annotated[
         int | None, typer.Option(help="Draw so many different architectures instead: --sample 20.")
     ] = None,
@@ -148,7 +145,7 @@ def score_command(
 
     Every score is kept in a run, which goes on where it was stopped; scores.csv and report.html appear at its end.
 
-    Example: gnomon search score --space nb201 --set cells=1 --sample 12 --ranker nwot --ranker params --workers 2
+    Example: gnomon search score --space nb201 --set cells=1 --sample 12 --ranker nwot params --workers 2
     """
     from gnomon.runs.progress import Progress
     from gnomon.search.recipe import read_scoring
@@ -189,7 +186,7 @@ def score_command(
     _say(f"report: {run.path / 'report.html'}")
 
 
-@app.command("variation")
+@app.command("variation", cls=ListOptions)
 def variation_command(
     file: File,
     arch: ArchColumn,
@@ -236,7 +233,7 @@ def variation_command(
         _say(f"drift: {', '.join(drifting)} change with the repeat's number, so the repeats are not exchangeable")
 
 
-@app.command("table")
+@app.command("table", cls=ListOptions)
 def table_command(
     file: File,
     arch: ArchColumn,
@@ -287,7 +284,7 @@ def table_command(
     )
 
 
-@app.command("compare")
+@app.command("compare", cls=ListOptions)
 def compare_command(
     file: File,
     a: Annotated[str, typer.Argument(metavar="A", help="An architecture as the table writes it.")],

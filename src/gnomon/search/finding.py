@@ -5,7 +5,6 @@ one architecture is better than another only where `gnomon.stats.order` says so.
 winner.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -263,19 +262,19 @@ def _choose(samples: Mapping[str, np.ndarray], comparator: Comparator, direction
 def _best_set(samples: Sequence[np.ndarray], comparator: Comparator, seed: int) -> order.BestSet:
     """`order.best_set`, which is Mann-Whitney's, for the other comparators."""
     k, alpha = len(samples), comparator.alpha
-    p_values = lru_cache(maxsize=None)(_against(samples, comparator))
+    p_values = _against(samples, comparator)
+    beaten_by = lru_cache(maxsize=None)(lambda index: p_values(index)[0] < alpha)
 
     def walk(listed: np.ndarray) -> int:
         at = 0
-        while (later := np.flatnonzero(p_values(int(listed[at]))[0][listed[at + 1 :]] < alpha)).size:
-            at += 1 + int(later[0])
+        while (later := beaten_by(int(listed[at]))[listed[at + 1 :]]).any():
+            at += 1 + int(later.argmax())
         return int(listed[at])
 
     winner = walk(np.arange(k))
     others = np.arange(k) != winner
-    above, below = p_values(winner)
     adjusted = np.ones(k)
-    adjusted[others] = order.adjust(below[others])
+    adjusted[others] = order.adjust(p_values(winner)[1][others])
     needed = None
     if comparator.name == "wilcoxon" and k > 1:
         pairs = max(min(len(samples[winner]), len(samples[index])) for index in range(k) if index != winner)
@@ -287,7 +286,7 @@ def _best_set(samples: Sequence[np.ndarray], comparator: Comparator, seed: int) 
         winner=winner,
         members=np.flatnonzero(~others | (adjusted >= alpha)).tolist(),
         p_adjusted=adjusted,
-        contradictions=np.flatnonzero(others & (above < alpha)).tolist(),
+        contradictions=np.flatnonzero(others & beaten_by(winner)).tolist(),
         stability={index: count / SHUFFLES for index, count in enumerate(won.tolist()) if count},
         repeats_needed=needed,
     )
@@ -297,8 +296,7 @@ def _against(samples: Sequence[np.ndarray], comparator: Comparator) -> Callable[
     """A function of one candidate: the p that each beats it, and that it beats each [candidates]."""
     lengths = {len(scores) for scores in samples}
     if comparator.name == "mean":
-        # A missing score is below every number, and so is a mean with one.
-        means = np.array([-np.inf if np.isnan(scores).any() else math.fsum(scores) / len(scores) for scores in samples])
+        means = np.array([comparator.mean(scores) for scores in samples])
         return lambda index: ((means <= means[index]).astype(float), (means >= means[index]).astype(float))
     if len(lengths) == 1 and max(lengths) <= EXACT_UP_TO:
         return partial(_signed_ranks, np.stack(samples), comparator)

@@ -109,8 +109,8 @@ class Recipe(Settings):
     def _something_to_search(self) -> "Recipe":
         if self.space is None and self.table is None:
             raise ValueError("space or table is missing; one of them says what is searched, as in --space nb201.")
-        if self.train is not None and self.space is None:
-            raise ValueError("train needs a space whose architectures can be built.")
+        if self.train is not None and (self.space is None or self.table is not None):
+            raise ValueError("train follows a search on networks: it needs a space, and no table.")
         return self
 
 

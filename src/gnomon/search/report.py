@@ -12,7 +12,7 @@ from gnomon.runs.files import read_lines
 from gnomon.runs.report import Report, flat
 from gnomon.search import pictures, rankers, words
 from gnomon.search.evaluator import SCORES
-from gnomon.search.find import Choice, choose
+from gnomon.search.finding import Choice, choose
 from gnomon.search.searching import PARAMS, read_found
 from gnomon.search.training import FINALIST, TRAINED
 from gnomon.search.variation import components

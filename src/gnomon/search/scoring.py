@@ -10,7 +10,7 @@ from gnomon.runs import Run
 from gnomon.runs.progress import Progress
 from gnomon.search import rankers, spaces
 from gnomon.search.evaluator import Evaluator, ScoreTable
-from gnomon.search.find import choose
+from gnomon.search.finding import choose
 from gnomon.search.jobs import begin, drawn, resumable
 from gnomon.search.recipe import Scoring
 from gnomon.search.spaces import Space

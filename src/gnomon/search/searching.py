@@ -17,7 +17,7 @@ from gnomon.runs.interruption import Interruption
 from gnomon.runs.progress import Progress
 from gnomon.search import spaces
 from gnomon.search.evaluator import Evaluator
-from gnomon.search.find import Found, check, find
+from gnomon.search.finding import Found, check, find
 from gnomon.search.jobs import begin, resumable
 from gnomon.search.recipe import Recipe
 from gnomon.search.spaces import Space
@@ -38,31 +38,14 @@ def run_search(recipe: Recipe, *, out: Path | None, resume: bool, workers: int, 
     space = None if recipe.space is None else spaces.get(recipe.space.name, **recipe.space.options)
     table = None if recipe.table is None else _table(recipe)
     arguments = recipe.search.model_dump() | {"seed": recipe.seed, "looks": recipe.search.looks_or_default()}
-
-    def source(run: Run | None) -> Table | Evaluator:
-        if table is not None:
-            return table
-        assert space is not None
-        asked = recipe.evaluate
-        return Evaluator(
-            space,
-            [recipe.search.ranker],
-            data=asked.data,
-            vary=asked.vary,
-            batch_size=asked.batch_size,
-            seed=recipe.seed,
-            workers=workers,
-            run=run,
-        )
-
-    check(space, source(None), **arguments)
+    check(space, table or _evaluator(recipe, space, workers), **arguments)
     if recipe.train is not None and space is not None:
         from gnomon.search import training
 
         training.check(space, recipe.train, seed=recipe.seed)
     run = begin("run", recipe.model_dump(mode="json", exclude_none=True), out=out, resume=resume)
     with resumable(run), progress:
-        scores = source(run)
+        scores = table or _evaluator(recipe, space, workers, run)
         with scores if isinstance(scores, Evaluator) else nullcontext():
             found = find(space, scores, **arguments, run=run, progress=progress)
         described = {} if space is None else {arch: space.describe(space.decode(arch)) for arch in found.samples}
@@ -92,6 +75,24 @@ def _table(recipe: Recipe) -> Table:
         target=asked.target,
         missing=asked.missing,
         where=asked.where,
+    )
+
+
+def _evaluator(
+    recipe: Recipe, space: Space | None, workers: int, run: Run | None = None, progress: Progress | None = None
+) -> Evaluator:
+    assert space is not None
+    asked = recipe.evaluate
+    return Evaluator(
+        space,
+        [recipe.search.ranker],
+        data=asked.data,
+        vary=asked.vary,
+        batch_size=asked.batch_size,
+        seed=recipe.seed,
+        workers=workers,
+        run=run,
+        progress=progress,
     )
 
 
@@ -179,18 +180,7 @@ def _trained(
             interruption=interruption,
         )
     ranker = recipe.search.ranker
-    asked = recipe.evaluate
-    with Evaluator(
-        space,
-        [ranker],
-        data=asked.data,
-        vary=asked.vary,
-        batch_size=asked.batch_size,
-        seed=recipe.seed,
-        workers=workers,
-        run=run,
-        progress=progress,
-    ) as evaluator:
+    with _evaluator(recipe, space, workers, run, progress) as evaluator:
         # The drawn ones are scored after the search, which has not seen them: they are outside its budget.
         evaluator.prefetch(list(groups), ranker, recipe.search.repeats)
         samples = {arch: evaluator.samples(arch, ranker, recipe.search.repeats) for arch in groups}

@@ -1,7 +1,8 @@
 """Ground floor: the statistics that every printed figure goes through.
 
-`Estimate` is a value with its interval; `intervals`, `resample` and `weights` make them; `order` compares noisy scores
-and chooses among many. NumPy and SciPy only, imported when a function is used.
+`Estimate` is a value with its interval; `intervals`, `resample` and `weights` make them, `agreement` those of raters,
+`survey` those of designed samples, `judge` those of a judge that errs; `order` compares noisy scores and chooses among
+many. NumPy and SciPy only, imported when a function is used.
 """
 
 from gnomon.stats.estimate import Estimate
@@ -9,22 +10,38 @@ from gnomon.stats.estimate import Estimate
 __all__ = [
     "Estimate",
     "bootstrap",
+    "cohen_kappa",
     "effective_sample_size",
     "exact",
+    "fleiss_kappa",
+    "gwet_ac1",
+    "kish_deff",
+    "krippendorff_alpha",
     "mean",
     "order",
     "paired_difference",
+    "ppi_mean",
     "proportion_difference",
+    "rogan_gladen",
+    "survey_mean",
     "wilson",
 ]
 
 _HOMES = {
     "bootstrap": "resample",
+    "cohen_kappa": "agreement",
     "effective_sample_size": "weights",
     "exact": "intervals",
+    "fleiss_kappa": "agreement",
+    "gwet_ac1": "agreement",
+    "kish_deff": "survey",
+    "krippendorff_alpha": "agreement",
     "mean": "intervals",
     "paired_difference": "intervals",
+    "ppi_mean": "judge",
     "proportion_difference": "intervals",
+    "rogan_gladen": "judge",
+    "survey_mean": "survey",
     "wilson": "intervals",
 }
 

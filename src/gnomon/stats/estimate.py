@@ -49,4 +49,6 @@ class Estimate:
     def __str__(self) -> str:
         if self.value is None:
             return f"undefined ({self.reason})"
+        if self.low is None or self.high is None:
+            return f"{self.value:.3f} (no interval)"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"

@@ -8,30 +8,31 @@ import numpy as np
 from scipy.special import betaincinv, ndtri, stdtrit
 
 from gnomon.errors import UserError
+from gnomon.stats.arguments import check_level, counts
 from gnomon.stats.estimate import Estimate
 
 
-def wilson(successes: int, n: int, level: float = 0.95) -> Estimate:
-    """Proportion with Wilson's score interval (Wilson 1927, JASA 22:209). n = 0 gives an undefined estimate."""
-    successes, n = _counts("wilson", successes, n)
+def wilson(k: int, n: int, level: float = 0.95) -> Estimate:
+    """Proportion k/n with Wilson's score interval (Wilson 1927, JASA 22:209). n = 0 gives an undefined estimate."""
+    k, n = counts("wilson", k, n)
     z = _z("wilson", level)
     if n == 0:
         return Estimate(None, None, None, 0, "wilson", level, reason="no observations")
-    low, high = _wilson_bounds(successes, n, z)
-    p = successes / n
+    low, high = _wilson_bounds(k, n, z)
+    p = k / n
     return Estimate(p, low, high, n, "wilson", level, se=math.sqrt(p * (1 - p) / n))
 
 
-def exact(successes: int, n: int, level: float = 0.95) -> Estimate:
-    """Proportion with the exact interval of Clopper and Pearson (1934, Biometrika 26:404): never below `level`."""
-    successes, n = _counts("exact", successes, n)
+def exact(k: int, n: int, level: float = 0.95) -> Estimate:
+    """Proportion k/n with the exact interval of Clopper and Pearson (1934, Biometrika 26:404): never below `level`."""
+    k, n = counts("exact", k, n)
     _z("exact", level)
     if n == 0:
         return Estimate(None, None, None, 0, "clopper-pearson", level, reason="no observations")
     tail = (1 - level) / 2
-    low = 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, tail))
-    high = 1.0 if successes == n else float(betaincinv(successes + 1, n - successes, 1 - tail))
-    p = successes / n
+    low = 0.0 if k == 0 else float(betaincinv(k, n - k + 1, tail))
+    high = 1.0 if k == n else float(betaincinv(k + 1, n - k, 1 - tail))
+    p = k / n
     return Estimate(p, low, high, n, "clopper-pearson", level, se=math.sqrt(p * (1 - p) / n))
 
 
@@ -75,8 +76,8 @@ def paired_difference(before: Any, after: Any, level: float = 0.95, seed: int = 
 
 def proportion_difference(successes_a: int, n_a: int, successes_b: int, n_b: int, level: float = 0.95) -> Estimate:
     """Difference b - a of two independent proportions with Newcombe's hybrid score interval (1998, 17:873)."""
-    successes_a, n_a = _counts("proportion_difference", successes_a, n_a)
-    successes_b, n_b = _counts("proportion_difference", successes_b, n_b)
+    successes_a, n_a = counts("proportion_difference", successes_a, n_a)
+    successes_b, n_b = counts("proportion_difference", successes_b, n_b)
     z = _z("proportion_difference", level)
     if n_a == 0 or n_b == 0:
         return Estimate(None, None, None, n_a + n_b, "newcombe", level, reason="no observations on one side")
@@ -129,15 +130,8 @@ def _phi(both: int, gained: int, lost: int, neither: int) -> float:
     return numerator / math.sqrt(margins)
 
 
-def _counts(function: str, successes: int, n: int) -> tuple[int, int]:
-    if int(successes) != successes or int(n) != n or not 0 <= successes <= n:
-        raise UserError(f"{function}: {successes} successes of {n} are impossible; 0 <= successes <= n, whole numbers.")
-    return int(successes), int(n)
-
-
 def _z(function: str, level: float) -> float:
-    if not 0 < level < 1:
-        raise UserError(f"{function}: level = {level} must lie between 0 and 1, as 0.95 does.")
+    check_level(function, level)
     return float(ndtri(0.5 + level / 2))
 
 

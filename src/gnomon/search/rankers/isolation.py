@@ -39,8 +39,7 @@ class Snapshot:
         """
         self._watch.remove()
         changed = self._restore_settings() + self._restore_classes()
-        if self._moved_buffers():
-            changed.append("buffers")
+        buffers = ["buffers"] if self._moved_buffers() else []
         for module, kind, attributes in self._modules:
             if type(module) is not kind:
                 changed.append("layers")
@@ -62,7 +61,7 @@ class Snapshot:
             assert buffer is not None
             buffer.data = data
             data.copy_(copy)
-        return list(dict.fromkeys(changed))
+        return list(dict.fromkeys(changed + buffers))
 
     def _restore_settings(self) -> list[str]:
         if _settings() == self._settings:

@@ -79,8 +79,7 @@ class OnePass:
         self.network.train()
         # Attention's fused kernels cannot be differentiated twice, as grasp does; nothing may depend on its presence.
         self._state.enter_context(sdpa_kernel(SDPBackend.MATH))
-        self._state.enter_context(torch.inference_mode(False))
-        self._state.enter_context(torch.enable_grad())
+        self._state.enter_context(torch.inference_mode(False))  # which has gradients on
         return self
 
     def __exit__(

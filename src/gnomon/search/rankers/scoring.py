@@ -157,6 +157,7 @@ def _alone(ranker: Ranker, build: Callable[[], nn.Module], inputs: Tensor, label
     own_inputs, own_labels = inputs.detach().clone(), labels.detach().clone()
     with undisturbed(network, evaluating=False):
         before = Snapshot(network)
+        network.zero_grad(set_to_none=True)
         seed_generators(derive(seed, "ranker", ranker.name), network)
         try:
             measured = _timed(lambda: _number(function(network, own_inputs, own_labels)))

@@ -4,6 +4,7 @@ The five searchers of this folder ask it for architectures never seen, for evalu
 ends them with `Finished` when the budget or the proposals are used up.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ class Comparator:
             "method": name,
             "paired": name == "wilcoxon",
             "alpha": alpha,
-            "missing": "raise" if name == "mean" else "lowest",
+            "missing": "lowest",
         }
         if sequential and name == "mean":
             raise UserError("comparator = 'mean' decides at the first look, so it cannot be sequential; leave one out.")
@@ -66,16 +67,20 @@ class Comparator:
 
     def better(self, x: np.ndarray, y: np.ndarray) -> bool:
         """Whether `x` beats `y`; paired scores of unequal number are compared on those that both have."""
-        if self.name == "mean" and (np.isnan(x).any() or np.isnan(y).any()):
-            return bool(np.isnan(y).any() and not np.isnan(x).any())
+        if self.name == "mean":
+            return self.mean(x) > self.mean(y)
         return order.better(*self._matched(x, y), **self.rules)
 
     def p_values(self, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-        """The one-sided p of "`x` beats `y`" and of "`y` beats `x`"; 0 or 1 for `mean`."""
-        if self.name == "mean":
-            return float(not self.better(x, y)), float(not self.better(y, x))
+        """The one-sided p of "`x` beats `y`" and of "`y` beats `x`"."""
         found = order.compare(*self._matched(x, y), **self.rules)
         return found.p_greater, found.p_less
+
+    @staticmethod
+    def mean(scores: np.ndarray) -> float:
+        """The mean, below every number where a score is missing."""
+        total = math.fsum(scores.tolist())
+        return -math.inf if math.isnan(total) else total / len(scores)
 
     def _matched(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         both = min(len(x), len(y)) if self.rules["paired"] else None

@@ -37,7 +37,7 @@ def shift(x: Any, y: Any, *, paired: bool = False, level: float = 0.95) -> Estim
     the k-th largest difference, k the largest integer with P(U <= k-1) <= (1-level)/2; above 50 repeats from the normal
     distribution. Paired: the same of the averages (d_i + d_j)/2, i <= j, of the pairs' differences, inverting the
     signed-rank test. Where k would be 0 no interval of this level exists, and `reason` says so. Holds all differences
-    in memory (8 mn bytes). Infinite numbers are refused.
+    in memory (8 mn bytes, or 4 n^2). Infinite numbers are refused.
     """
     check_level(level)
     first, second = reading.settle(reading.read(x, "x"), reading.read(y, "y"), paired, "raise")
@@ -45,9 +45,8 @@ def shift(x: Any, y: Any, *, paired: bool = False, level: float = 0.95) -> Estim
     tail = (1 - level) / 2 * (1 + 1e-9)  # a level such as 0.9 must not miss an exact tail of 0.05 by rounding
     m, n = len(first), len(second)
     if paired:
-        d = first - second
-        above = np.triu_indices(n)
-        sums = np.sort(d[above[0]] / 2 + d[above[1]] / 2)
+        halves = first / 2 - second / 2
+        sums = np.sort(np.concatenate([half + halves[i:] for i, half in enumerate(halves)]))
         if n <= EXACT_UP_TO:
             k = int(np.searchsorted(nulls.signed_rank_tails((1,) * n)[1][::2], tail, side="right"))
         else:
@@ -131,9 +130,8 @@ def crossing(high: np.ndarray, low: np.ndarray) -> float:
     """max_k [F_high(k) - F_low(k)]_+: 0 where the sample called larger is so at every k, large where the empirical
     distribution functions cross. No NaN here."""
     at = np.unique(np.concatenate([high, low]))
-    lead = np.searchsorted(np.sort(high), at, "right") / len(high) - np.searchsorted(np.sort(low), at, "right") / len(
-        low
-    )
+    of_high, of_low = (np.searchsorted(np.sort(sample), at, "right") / len(sample) for sample in (high, low))
+    lead = of_high - of_low
     return max(0.0, float(lead.max()))
 
 

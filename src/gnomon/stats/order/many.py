@@ -1,5 +1,6 @@
 """Choosing among many noisy candidates: corrections, all pairs, Stat-MAX, and the set that ties with the winner."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -210,12 +211,16 @@ class _Stack:
         self.sizes = np.array([len(array) for array in arrays])
         self.owner = np.repeat(np.arange(len(arrays)), self.sizes)
         self.starts = self.sizes.cumsum() - self.sizes
-        distinct, self.place = np.unique(np.concatenate(reading.sortable(*arrays)), return_inverse=True)
+        pooled = np.concatenate(arrays)
+        distinct, self.place = np.unique(pooled, return_inverse=True)
         self.distinct = len(distinct)
-        self.place_lists: dict[int, list[int]] = {}
+        if np.isnan(distinct[-1]):  # all missing numbers have the last place here; theirs is the lowest
+            self.place = np.where(np.isnan(pooled), 0, self.place + 1)
         self.tied_inside = np.zeros(len(arrays), dtype=bool)
-        own = np.sort(self.owner * self.distinct + self.place)
-        self.tied_inside[own[1:][own[1:] == own[:-1]] // self.distinct] = True
+        if self.distinct < len(pooled):
+            own = np.sort(self.owner * len(pooled) + self.place)
+            self.tied_inside[own[1:][own[1:] == own[:-1]] // len(pooled)] = True
+        self.place_lists: dict[int, list[int]] = {}
 
     def against(self, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One-sided p of "row beats column" and of "column beats row", and the row's superiority: (k, columns) each."""
@@ -250,15 +255,14 @@ class _Stack:
 def _untied_p(doubled: np.ndarray, m: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both one-sided p of every 2U between samples of m (column vector) and n (row vector) without ties."""
     greater, less = np.empty(doubled.shape), np.empty(doubled.shape)
-    for size in np.unique(m):
-        for other in np.unique(n):
-            at = np.ix_(m[:, 0] == size, n[0] == other)
-            if max(size, other) > EXACT_UP_TO:
-                excess, spread = doubled[at] / 2 - size * other / 2, size * other * (size + other + 1) / 12
-                greater[at], less[at] = effects.normal_tails(excess, spread)
-            else:
-                tail, u = nulls.rank_sum_tail(int(size), int(other)), doubled[at] // 2
-                greater[at], less[at] = tail[u], tail[size * other - u]
+    for size, other in itertools.product(set(m[:, 0].tolist()), set(n[0].tolist())):
+        at = (m == size) & (n == other)
+        if max(size, other) > EXACT_UP_TO:
+            excess, variance = doubled[at] / 2 - size * other / 2, size * other * (size + other + 1) / 12
+            greater[at], less[at] = effects.normal_tails(excess, variance)
+        else:
+            tail, u = nulls.rank_sum_tail(size, other), doubled[at] // 2
+            greater[at], less[at] = tail[u], tail[size * other - u]
     return greater, less
 
 
