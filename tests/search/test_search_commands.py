@@ -238,6 +238,8 @@ def test_a_recipe_says_what_is_searched_and_options_count_more(gnomon, here, sco
     assert result["method"] == "racing"
     assert 30 < result["evaluations"] <= 36 or result["distinct"] == 4
     assert result["target"] is not None
+    stored = json.loads(next((here / "runs").glob("mine-*/found.json")).read_text())["samples"]
+    assert result["measured_less"] == sum(len(stored[arch]) < 10 for arch in result["indistinguishable"])
     (run,) = (here / "runs").glob("mine-*")
     words = gnomon("search", "run", "recipe.toml", "--comparator", "wilcoxon", "--sequential")
     assert words.exit_code == 0, words.stderr

@@ -54,7 +54,9 @@ def _search(run: Run, summary: dict[str, Any], comparator: str | None, alpha: fl
         seed=run.settings["seed"],
     )
     if again:
-        summary = summary | choice.to_dict() | {"target": stored["targets"].get(choice.winner)}
+        less = sum(len(samples[arch]) < summary["repeats"] for arch in choice.indistinguishable)
+        target = stored["targets"].get(choice.winner)
+        summary = summary | choice.to_dict() | {"target": target, "measured_less": less}
     page = Report(
         f"Search by {summary['ranker']}: {summary['winner']}",
         f"{summary['method']}, {summary['comparator']} at alpha = {summary['alpha']:g}, {summary['distinct']}"

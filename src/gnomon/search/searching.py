@@ -53,6 +53,7 @@ def run_search(recipe: Recipe, *, out: Path | None, resume: bool, workers: int, 
         write_atomic(run.path / FOUND, to_json(_stored(found, described, targets)) + "\n")
         summary = found.to_dict() | {
             "repeats": recipe.search.repeats,
+            "measured_less": sum(len(found.samples[arch]) < recipe.search.repeats for arch in found.indistinguishable),
             "failed": _failed(found, scores),
             "parameters": beside_parameters(found, described, targets, lower=bool(recipe.table and recipe.table.lower)),
             "trained": None if recipe.train is None else _trained(recipe, space, found, run, workers, progress),

@@ -20,6 +20,11 @@ def outcome(summary: Mapping[str, Any]) -> list[str]:
             comparator=summary["comparator"],
         ),
     ]
+    if (less := summary["measured_less"]) and summary["comparator"] != "mean":
+        said.append(
+            f"{less} of them were measured fewer than {summary['repeats']} times: they had lost a comparison on the"
+            " way, and only Holm's correction over everything seen keeps so few repeats from excluding them."
+        )
     if summary["target"] is not None:
         said.append(f"Its target, looked up only now, is {summary['target']:.6g}.")
     if summary["contradictions"]:
