@@ -106,6 +106,10 @@ def main() -> None:
     torch.set_num_threads(1)
     peer = None
     if given.peer is not None:
+        if not (given.peer / "foresight" / "pruners" / "predictive.py").is_file():
+            arguments.error(
+                f"--peer {given.peer} is no checkout of zero-cost-nas: it has no foresight/pruners/predictive.py"
+            )
         sys.path.insert(0, str(given.peer))
         from foresight.pruners.predictive import find_measures as peer
     about = machine()
