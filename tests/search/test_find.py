@@ -33,6 +33,14 @@ def table(folder, samples, target=None):
     return Table(path, arch="net", scores=["s"], repeat="v", target=None if target is None else "goal")
 
 
+def test_the_room_offers_the_function():
+    import gnomon.search
+    import gnomon.search.finding
+
+    assert gnomon.search.find is find  # no module of that name may hide it
+    assert gnomon.search.Found is gnomon.search.finding.Found
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     method=st.sampled_from(METHODS),
@@ -121,6 +129,18 @@ def test_missing_and_infinite_scores_rank_last(tmp_path, comparator, bad):
         assert np.isnan(found.samples["broken"]).all()
         first = dict(reversed(samples.items()))
         assert choose(first, direction=direction, comparator=comparator).winner != "broken"
+
+
+@pytest.mark.parametrize("comparator", ["mannwhitney", "wilcoxon", "mean"])
+def test_infinite_scores_do_not_win_a_search(comparator):
+    class Overflowing(Scores):
+        def samples(self, text, ranker, n):
+            scores = super().samples(text, ranker, n)
+            return np.full(n, np.inf) if text.startswith("a=1") else scores
+
+    found = find(Grid(), Overflowing(), ranker="s", method="random", comparator=comparator, budget=300)
+    assert any(text.startswith("a=1") for text in found.samples)
+    assert not found.winner.startswith("a=1")
 
 
 def test_a_mean_with_a_missing_score_is_last_and_never_averaged():
@@ -271,6 +291,17 @@ def test_pairs_at_once_are_pairs_one_by_one(gaps):
     assert sum(found.stability.values()) == pytest.approx(1)
 
 
+def test_finalists_begin_with_the_set():
+    few = {f"few {i}": np.arange(4.0) + i for i in range(60)}  # below all of "best", on too few repeats to say so
+    many = {"best": np.arange(10.0) + 100, "second": np.arange(10.0) + 91.5}
+    found = choose(many | few)
+    assert found.winner == "best"
+    assert "second" not in found.indistinguishable
+    assert len(found.indistinguishable) == 61
+    assert found.finalists(62)[-1] == "second"
+    assert found.finalists(2) == ["best", "few 59"]
+
+
 def test_contradictions_are_said():
     # Efron's dice: each beats the next, the last beats the first.
     dice = [[4, 4, 4, 4, 0, 0], [3] * 6, [6, 6, 2, 2, 2, 2], [5, 5, 5, 1, 1, 1]]
@@ -294,6 +325,8 @@ def test_where_the_correction_excludes_no_one_the_repeats_are_said():
     assert len(paired.indistinguishable) == 60
     assert paired.repeats_needed == order.repeats_needed(0.05, comparisons=59, paired=True) == 11
     assert choose(samples).repeats_needed is None
+    enough = {text: np.append(scores, scores[-1] + 1) for text, scores in samples.items()}
+    assert choose(enough, comparator="wilcoxon").repeats_needed is None
     assert choose({text: scores[:4] for text, scores in samples.items()}).repeats_needed == 7
 
 
