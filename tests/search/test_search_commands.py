@@ -205,6 +205,32 @@ def test_a_search_on_a_table(gnomon, scores, here):
     assert "These 2 cannot be told apart at V = 10" in (here / "run" / "report.html").read_text()
 
 
+@pytest.mark.parametrize("counted", [True, False])
+def test_the_truth_stands_beside_a_search_on_a_table(gnomon, here, counted):
+    # The score points the wrong way; parameters, where the table counts them, point the right one.
+    lines = ["net,v,s,acc" + ",params" * counted]
+    for i in range(8):
+        lines += [f"n{i},{v},{100 - 10 * i + v / 100},{50 + i}" + f",{1000 + i}" * counted for v in range(4)]
+    (here / "t.csv").write_text("\n".join(lines) + "\n")
+    command = ("search", "run", "--table", "t.csv", "--arch", "net", "--repeat", "v", "--target", "acc", "--ranker", "s",
+               "--method", "random", "--repeats", "4", "--budget", "32", "--out", "run")  # fmt: skip
+    result = gnomon(*command)
+    assert result.exit_code == 0, result.stderr
+    summary = json.loads((here / "run" / "summary.json").read_text())
+    assert summary["winner"] == "n0"
+    assert summary["ranker_target"]["value"] == pytest.approx(-1)
+    page = (here / "run" / "report.html").read_text()
+    assert "Beside parameters and truth" in page
+    if counted:
+        assert summary["parameters"]["params_target"]["value"] == pytest.approx(1)
+        assert summary["parameters"]["largest_target"] == 57
+        assert "Warning: here s is no better than counting parameters" in " ".join(result.stdout.split())
+        assert "Warning: here s is no better than counting parameters" in page
+    else:
+        assert summary["parameters"] is None
+        assert "Warning" not in result.stdout
+
+
 def test_a_search_on_networks_with_two_workers_resumed(gnomon, here):
     command = (
         "search", "run", *TINY, "--ranker", "snip", "--method", "rea", "--budget", "60", "--repeats", "5", *FAST,

@@ -302,16 +302,13 @@ def compare_command(
 
     Example: gnomon search compare scores.csv "(0, 0, 0, 0, 3, 2)" "(2, 2, 2, 2, 2, 2)" --arch net --score nwot
     """
-    from dataclasses import asdict
-
     from gnomon.stats import order
 
     table = _read_table(file, arch, [score], repeat=repeat, missing=missing, where=where)
     x, y = (table.samples(each, score, table.repeats(each, score)) for each in (a, b))
     found = order.compare(x, y, paired=paired, alpha=alpha, missing="lowest")
     if as_json:
-        estimates = {name: getattr(found, name).to_dict() for name in ("superiority", "cliffs_delta")}
-        _print_json({**asdict(found), **estimates})
+        _print_json(found.to_dict())
         return
     words = {"greater": "larger than", "less": "smaller than", "undecided": "not distinguishable from"}
     _say(

@@ -159,6 +159,7 @@ def _finalists(
         + ": the winner in orange, those that cannot be told from it in blue, the next ones in grey; bars are medians.",
     )
     oriented = [direction * drawn[arch] for arch in shown]
+    tested = choice.comparator != "mean"
     rows = []
     for arch, sample in zip(shown, oriented, strict=True):
         superior = order.superiority(oriented[0], sample, missing="lowest") if arch != choice.winner else None
@@ -167,8 +168,8 @@ def _finalists(
             f"{direction * float(np.nanmedian(sample)):.5g}" if np.isfinite(sample).any() else "none",
             len(sample),
             "" if superior is None else f"{superior.value:.2f} [{superior.low:.2f}, {superior.high:.2f}]",
-            "" if arch == choice.winner else f"{choice.p_adjusted[arch]:.3g}",
-            "" if superior is None else _repeats(superior.value, choice),
+            "" if superior is None or not tested else f"{choice.p_adjusted[arch]:.3g}",
+            "" if superior is None or not tested else _repeats(superior.value, choice),
             f"{choice.stability.get(arch, 0):.0%}",
         ]
         if described:
@@ -247,22 +248,24 @@ def _against_parameters(
     described: Mapping[str, Any],
     targets: Mapping[str, float | None],
 ) -> None:
-    """The ranker beside the number of parameters, and both beside the truth where it is known."""
-    if not described:
-        return
-    samples, direction = choice.samples, choice.direction
+    """The ranker beside the number of parameters, and both beside the truth, as far as these are known."""
+    samples = choice.samples
     known = [arch for arch, sample in samples.items() if np.isfinite(sample).any()]
-    counts = [_parameters(described[arch]) for arch in known]
     means = [float(samples[arch][np.isfinite(samples[arch])].mean()) for arch in known]
-    if len(known) < 3 or len(set(counts)) < 2:
-        return
-    page.heading("Beside the number of parameters")
-    correlation = words.span(spearman(direction * np.array(means), counts).to_dict(), sign=True)
-    page.sentence(f"Rank correlation of {ranker} (better is up) with the number of parameters: {correlation}.")
-    panels: list[tuple[str, Sequence[float], str, Sequence[float]]] = [("parameters", counts, f"mean {ranker}", means)]
+    counts = [_parameters(described[arch]) for arch in known] if described else []
     truth = [target for arch in known if (target := targets.get(arch)) is not None]
+    panels: list[tuple[str, Sequence[float], str, Sequence[float]]] = []
+    if len(set(counts)) > 1:
+        panels.append(("parameters", counts, f"mean {ranker}", means))
     if len(truth) == len(known):
-        panels += [(f"mean {ranker}", means, "target", truth), ("parameters", counts, "target", truth)]
+        panels.append((f"mean {ranker}", means, "target", truth))
+        panels += [("parameters", counts, "target", truth)] if counts else []
+    if len(known) < 3 or not panels:
+        return
+    page.heading("Beside parameters and truth" if truth else "Beside the number of parameters")
+    if len(set(counts)) > 1:
+        correlation = words.span(spearman(choice.direction * np.array(means), counts).to_dict(), sign=True)
+        page.sentence(f"Rank correlation of {ranker} (better is up) with the number of parameters: {correlation}.")
     page.figure(
         pictures.scatter(
             panels, [arch in choice.indistinguishable for arch in known], "cannot be told from the winner"

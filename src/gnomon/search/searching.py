@@ -21,7 +21,8 @@ from gnomon.search.finding import Found, check, find
 from gnomon.search.jobs import begin, resumable
 from gnomon.search.recipe import Recipe
 from gnomon.search.spaces import Space
-from gnomon.search.table import Table
+from gnomon.search.table import Table, read
+from gnomon.search.truth import BASELINE
 from gnomon.stats.correlation import spearman
 
 FOUND = "found.json"
@@ -48,14 +49,14 @@ def run_search(recipe: Recipe, *, out: Path | None, resume: bool, workers: int, 
         scores = table or _evaluator(recipe, space, workers, run)
         with scores if isinstance(scores, Evaluator) else nullcontext():
             found = find(space, scores, **arguments, run=run, progress=progress)
-        described = {} if space is None else {arch: space.describe(space.decode(arch)) for arch in found.samples}
+        described = _described(space, table, list(found.samples))
         targets = {} if table is None else {arch: table.target(arch) for arch in found.samples}
         write_atomic(run.path / FOUND, to_json(_stored(found, described, targets)) + "\n")
         summary = found.to_dict() | {
             "repeats": recipe.search.repeats,
             "measured_less": sum(len(found.samples[arch]) < recipe.search.repeats for arch in found.indistinguishable),
             "failed": _failed(found, scores),
-            "parameters": beside_parameters(found, described, targets, lower=bool(recipe.table and recipe.table.lower)),
+            **beside(found, described, targets, lower=bool(recipe.table and recipe.table.lower)),
             "trained": None if recipe.train is None else _trained(recipe, space, found, run, workers, progress),
         }
     run.finish(summary)
@@ -68,10 +69,11 @@ def run_search(recipe: Recipe, *, out: Path | None, resume: bool, workers: int, 
 def _table(recipe: Recipe) -> Table:
     asked = recipe.table
     assert asked is not None
+    counted = [BASELINE] if BASELINE in read(asked.file, asked.where).columns else []
     return Table(
         asked.file,
         arch=asked.arch,
-        scores=[recipe.search.ranker],
+        scores=list(dict.fromkeys([recipe.search.ranker, *counted])),
         repeat=asked.repeat,
         target=asked.target,
         missing=asked.missing,
@@ -95,6 +97,16 @@ def _evaluator(
         run=run,
         progress=progress,
     )
+
+
+def _described(space: Space | None, table: Table | None, archs: list[str]) -> dict[str, dict[str, float]]:
+    """What is known of architectures without a score: a space's description, or a table's count of parameters."""
+    if space is not None:
+        return {arch: space.describe(space.decode(arch)) for arch in archs}
+    if table is None or BASELINE not in table.rankers:
+        return {}
+    counted = {arch: {BASELINE: float(table.samples(arch, BASELINE, 1)[0])} for arch in archs}
+    return counted if all(np.isfinite(each[BASELINE]) for each in counted.values()) else {}
 
 
 def _stored(found: Found, described: dict[str, Any], targets: dict[str, Any]) -> dict[str, Any]:
@@ -125,38 +137,40 @@ def _failed(found: Found, scores: Table | Evaluator) -> dict[str, int]:
     return {"missing": missing} if missing else {}
 
 
-def beside_parameters(
+def beside(
     found: Found, described: dict[str, dict[str, float]], targets: dict[str, float | None], *, lower: bool = False
-) -> dict[str, Any] | None:
-    """What counting parameters would have said about the architectures seen; None where they cannot be counted.
+) -> dict[str, Any]:
+    """What the truth and the number of parameters say about the architectures seen; better is up in all figures.
 
-    `spearman` is the correlation of the ranker's mean score with the parameters; `largest` the architecture with most
-    of them. Where targets are known, `ranker_target` and `params_target` are the correlations of both with the target,
-    and `largest_target` is the target that the largest has. Figures keep the sign "better is up".
+    `ranker_target` is the rank correlation of the ranker's mean score with the target, None where no target is known.
+    `parameters`, None where they cannot be counted, has the correlation of the score with them (`spearman`), the
+    architecture with most of them (`largest`), and with targets `params_target` and `largest_target`.
     """
-    if not described:
-        return None
-    counted = {arch: float(next(each[key] for key in PARAMS if key in each)) for arch, each in described.items()}
     scores = {
         arch: found.direction * float(sample[np.isfinite(sample)].mean())
         for arch, sample in found.samples.items()
         if np.isfinite(sample).any()
     }
     archs = list(scores)
-    result: dict[str, Any] = {
+    known = {arch: float(t) * (-1 if lower else 1) for arch, t in targets.items() if t is not None}
+    both = [arch for arch in archs if arch in known]
+
+    def with_target(values: dict[str, float]) -> dict[str, Any]:
+        return spearman([values[a] for a in both], [known[a] for a in both]).to_dict()
+
+    ranker_target = with_target(scores) if known else None
+    if not described:
+        return {"ranker_target": ranker_target, "parameters": None}
+    counted = {arch: float(next(each[key] for key in PARAMS if key in each)) for arch, each in described.items()}
+    parameters: dict[str, Any] = {
         "spearman": spearman([scores[a] for a in archs], [counted[a] for a in archs]).to_dict(),
         "largest": max(counted, key=lambda arch: counted[arch]),
         "winner_params": counted[found.winner],
         "largest_params": max(counted.values()),
     }
-    if known := {arch: float(t) * (-1 if lower else 1) for arch, t in targets.items() if t is not None}:
-        both = [arch for arch in archs if arch in known]
-        result |= {
-            "ranker_target": spearman([scores[a] for a in both], [known[a] for a in both]).to_dict(),
-            "params_target": spearman([counted[a] for a in both], [known[a] for a in both]).to_dict(),
-            "largest_target": targets.get(result["largest"]),
-        }
-    return result
+    if known:
+        parameters |= {"params_target": with_target(counted), "largest_target": targets.get(parameters["largest"])}
+    return {"ranker_target": ranker_target, "parameters": parameters}
 
 
 def _trained(

@@ -22,8 +22,8 @@ def outcome(summary: Mapping[str, Any]) -> list[str]:
     ]
     if (less := summary["measured_less"]) and summary["comparator"] != "mean":
         said.append(
-            f"{less} of them were measured fewer than {summary['repeats']} times: they had lost a comparison on the"
-            " way, and only Holm's correction over everything seen keeps so few repeats from excluding them."
+            f"{less} of them were measured fewer than {summary['repeats']} times, because no comparison on the way"
+            " asked for more; the correction for all the architectures seen asks more of them than so few can show."
         )
     if summary["target"] is not None:
         said.append(f"Its target, looked up only now, is {summary['target']:.6g}.")
@@ -31,12 +31,17 @@ def outcome(summary: Mapping[str, Any]) -> list[str]:
         said.append(contradiction(summary["winner"], summary["contradictions"]))
     said.append(
         f"{used} evaluations were made on {summary['distinct']} architectures, of the {whole} that"
-        f" {summary['repeats']} repeats of each would take."
+        f" {summary['repeats']} {'repeat' if summary['repeats'] == 1 else 'repeats'} of each would take."
     )
     if summary["failed"]:
         said.append(failures(summary["failed"]))
+    if summary["ranker_target"] is not None:
+        said.append(
+            f"Over the architectures seen the rank correlation of {summary['ranker']} with the target is"
+            f" {span(summary['ranker_target'], sign=True)} (better is up)."
+        )
     if summary["parameters"] is not None:
-        said += parameters(summary["ranker"], summary["parameters"])
+        said += parameters(summary["ranker"], summary["ranker_target"], summary["parameters"])
     if summary["trained"] is not None:
         said.append(summary["trained"]["sentence"])
     return said
@@ -78,7 +83,7 @@ def failures(failed: Mapping[str, int]) -> str:
     return f"{sum(failed.values())} scores are missing and were ranked last, never averaged in: {reasons}."
 
 
-def parameters(ranker: str, beside: Mapping[str, Any]) -> list[str]:
+def parameters(ranker: str, own: Mapping[str, Any] | None, beside: Mapping[str, Any]) -> list[str]:
     """What counting parameters would have said, and whether the ranker is worth more."""
     rank = beside["spearman"]
     said = []
@@ -88,14 +93,15 @@ def parameters(ranker: str, beside: Mapping[str, Any]) -> list[str]:
             f" {span(rank, sign=True)}; the largest of them is {beside['largest']} with"
             f" {beside['largest_params']:,.0f} parameters (the winner has {beside['winner_params']:,.0f})."
         )
-    own, counted = beside.get("ranker_target"), beside.get("params_target")
+    counted = beside.get("params_target")
     if own and counted and own["value"] is not None and counted["value"] is not None:
         verdict = "is no better than" if own["value"] <= counted["value"] else "is above"
         warning = "Warning: here" if own["value"] <= counted["value"] else "Here"
+        largest = beside["largest_target"]
         said.append(
-            f"{warning} {ranker} {verdict} counting parameters: rank correlation with the target"
-            f" {span(own, sign=True)} against {span(counted, sign=True)}; the largest architecture seen has a target of"
-            f" {beside['largest_target']:.6g}."
+            f"{warning} {ranker} {verdict} counting parameters, whose rank correlation with the target is"
+            f" {span(counted, sign=True)}"
+            + ("." if largest is None else f"; the largest architecture seen has a target of {largest:.6g}.")
         )
     return said
 

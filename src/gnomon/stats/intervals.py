@@ -18,7 +18,7 @@ def wilson(k: int, n: int, level: float = 0.95) -> Estimate:
     z = _z("wilson", level)
     if n == 0:
         return Estimate(None, None, None, 0, "wilson", level, reason="no observations")
-    low, high = _wilson_bounds(k, n, z)
+    low, high = wilson_bounds(k, n, z)
     p = k / n
     return Estimate(p, low, high, n, "wilson", level, se=math.sqrt(p * (1 - p) / n))
 
@@ -56,8 +56,8 @@ def paired_difference(before: Any, after: Any, level: float = 0.95, seed: int = 
     gained, lost = int((~first & second).sum()), int((first & ~second).sum())
     neither = n - both - gained - lost
     p1, p2 = (both + gained) / n, (both + lost) / n
-    l1, u1 = _wilson_bounds(both + gained, n, z)
-    l2, u2 = _wilson_bounds(both + lost, n, z)
+    l1, u1 = wilson_bounds(both + gained, n, z)
+    l2, u2 = wilson_bounds(both + lost, n, z)
     phi = _phi(both, gained, lost, neither)
     difference = p1 - p2
     down = (p1 - l1) ** 2 - 2 * phi * (p1 - l1) * (u2 - p2) + (u2 - p2) ** 2
@@ -83,8 +83,8 @@ def proportion_difference(successes_a: int, n_a: int, successes_b: int, n_b: int
         return Estimate(None, None, None, n_a + n_b, "newcombe", level, reason="no observations on one side")
     a, b = successes_a / n_a, successes_b / n_b
     (low_a, high_a), (low_b, high_b) = (
-        _wilson_bounds(successes_a, n_a, z),
-        _wilson_bounds(successes_b, n_b, z),
+        wilson_bounds(successes_a, n_a, z),
+        wilson_bounds(successes_b, n_b, z),
     )
     difference = b - a
     low = difference - math.hypot(b - low_b, high_a - a)
@@ -110,7 +110,8 @@ def mean(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Estimate:
     return Estimate(middle, middle - half, middle + half, n, "t", level, se=se)
 
 
-def _wilson_bounds(successes: int, n: int, z: float) -> tuple[float, float]:
+def wilson_bounds(successes: float, n: int, z: float) -> tuple[float, float]:
+    """The bounds of `wilson` at `z` standard deviations; `successes` may hold halves, as ties count."""
     p, z2 = successes / n, z * z
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = z / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))

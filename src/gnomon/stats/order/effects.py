@@ -139,9 +139,13 @@ def superiority_of(x: np.ndarray, y: np.ndarray, paired: bool, level: float) -> 
     """`superiority` of samples that are read and settled."""
     m, n = len(x), len(y)
     if paired:
+        from scipy.special import ndtri
+
+        from gnomon.stats.intervals import wilson_bounds
+
         d = reading.differences(x, y)
         won = float((d > 0).sum() + (d == 0).sum() / 2)
-        low, high = _wilson(won, n, level)
+        low, high = wilson_bounds(won, n, float(ndtri(0.5 + level / 2)))
         return Estimate(won / n, low, high, n, "wilson", level)
     x, y = reading.sortable(x, y)
     order = np.sort(y)
@@ -182,14 +186,6 @@ def _newcombe_low(doubled: int, m: int, n: int, level: float) -> float:
         (lambda t: (1 - t) - widened(t)) if a == 1 else (lambda t: (a - t) ** 2 - (1 - t) * widened(t))
     )
     return float(brentq(excess, 0.0, a, xtol=1e-14))
-
-
-def _wilson(won: float, n: int, level: float) -> tuple[float, float]:
-    from scipy.special import ndtri
-
-    from gnomon.stats.intervals import _wilson_bounds
-
-    return _wilson_bounds(won, n, float(ndtri(0.5 + level / 2)))  # type: ignore[arg-type]  # halves are meant
 
 
 def _normal_rank(tail: float, middle: float, variance: float) -> int:
