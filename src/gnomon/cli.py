@@ -12,6 +12,8 @@ def build() -> typer.Typer:
     """The `gnomon` command with every room's commands below it. Imports no heavy package."""
     import gnomon.data_commands
     import gnomon.dynamics.commands
+    import gnomon.measure.commands
+    import gnomon.measure.represent_commands
     import gnomon.models.commands
     import gnomon.posttrain.commands
     import gnomon.runs.commands
@@ -35,15 +37,21 @@ def build() -> typer.Typer:
     app.add_typer(gnomon.tasks.commands.app, name="tasks")
     app.add_typer(gnomon.dynamics.commands.app, name="dynamics")
     app.add_typer(gnomon.search.commands.app, name="search")
+    app.command("represent", cls=ListOptions)(gnomon.measure.represent_commands.represent)
+    gnomon.measure.commands.app.command("rake")(gnomon.measure.represent_commands.rake)
+    app.add_typer(gnomon.measure.commands.app, name="measure")
     gnomon.runs.commands.REPORTS["posttrain"] = "gnomon.posttrain.report:write_report"
     for kind in ("fit", "compare", "probe", "train"):
         gnomon.runs.commands.REPORTS[f"dynamics-{kind}"] = "gnomon.dynamics.report:write_report"
     for kind in ("run", "score"):
         gnomon.runs.commands.REPORTS[f"search-{kind}"] = "gnomon.search.report:write_report"
+    gnomon.runs.commands.REPORTS["measure-run"] = "gnomon.measure.report:write_report"
+    gnomon.runs.commands.REPORTS["measure-represent"] = "gnomon.measure.representation_report:write_report"
     compare = gnomon.runs.commands.app.command("compare", cls=ListOptions)
     compare(gnomon.posttrain.commands.compare_runs)
     gnomon.runs.commands.app.command("rescore")(gnomon.posttrain.commands.rescore)
     app.add_typer(gnomon.runs.commands.app, name="runs")
+    gnomon.data_commands.app.command("audit")(gnomon.measure.represent_commands.audit)
     app.add_typer(gnomon.data_commands.app, name="data")
     return app
 

@@ -57,3 +57,20 @@ def test_the_same_report_twice_is_the_same_bytes(tmp_path):
         return (tmp_path / name).read_bytes()
 
     assert write("a.html") == write("b.html")
+
+
+def test_what_is_folded_is_closed_until_it_is_opened(tmp_path):
+    report = Report("t")
+    with report.folded("Offensive & hidden"):
+        report.sentence("the text")
+    report.sentence("after")
+    report.write(tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    parser = Strict()
+    parser.feed(page)
+    assert parser.open == []
+    inside = page[page.index("<details>") : page.index("</details>")]
+    assert inside.startswith("<details><summary>Offensive &amp; hidden</summary>")
+    assert "the text" in inside
+    assert "after" not in inside
+    assert not re.search(r"<details[^>]*open", page)

@@ -3,7 +3,8 @@
 import html
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ th { color: var(--muted); font-weight: 600; font-size: .85rem; } td:not(:first-c
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.4rem; font-size: .92rem; }
 dt { color: var(--muted); } dd { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 code { font: .9em ui-monospace, "SF Mono", Menlo, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+details { margin: 1rem 0; padding: .5rem .9rem; border: 1px solid var(--line); border-radius: 6px; background: var(--card); }
+summary { cursor: pointer; color: var(--accent); }
 table.examples { width: 100%; } table.examples td { white-space: normal; }
 .good { color: var(--good); } .bad { color: var(--bad); } .good::before { content: "✓ "; } .bad::before { content: "✗ "; }
 """
@@ -88,6 +91,13 @@ class Report:
         body = "".join("<tr>" + "".join(cell(row, name) for name in names) + "</tr>" for row in rows)
         head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
         self._parts.append(f'<table class="examples"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+
+    @contextmanager
+    def folded(self, summary: str) -> Iterator[None]:
+        """What is added inside is hidden behind `summary` until the reader opens it, which takes no script."""
+        self._parts.append(f"<details><summary>{html.escape(summary)}</summary>")
+        yield
+        self._parts.append("</details>")
 
     def write(self, path: str | Path) -> None:
         """Write the page to `path`."""

@@ -72,7 +72,7 @@ def bootstrap(
 
     everything = rows.sum(0) if copies is None else times @ rows
     value = float(values(everything[None])[0])
-    draws = np.concatenate([values(block) for block in _resamples(totals, times, stratum, B, seed)])
+    draws = np.concatenate([values(block) for block in resamples(totals, times, stratum, B, seed)])
     usable = draws[np.isfinite(draws)]
     undefined = len(draws) - len(usable)
     if not np.isfinite(value) or len(usable) == 0:
@@ -154,7 +154,7 @@ def _constant(number: int, n: int) -> np.ndarray:
     return np.broadcast_to(np.int64(number), n)
 
 
-def _resamples(totals: Any, times: np.ndarray, stratum: np.ndarray, B: int, seed: int) -> Iterator[np.ndarray]:
+def resamples(totals: Any, times: np.ndarray, stratum: np.ndarray, B: int, seed: int) -> Iterator[np.ndarray]:
     """Totals of B resamples, in blocks; every stratum has a stream of its own, so blocks change no draw."""
     count = int(stratum.max()) + 1
     rng = np.random.default_rng(seed)
