@@ -190,3 +190,25 @@ def test_importing_and_helping_load_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("represent",), "error: Missing argument 'SAMPLE'; see gnomon represent --help."),
+        (("runs", "lits"), "error: No such command 'lits'"),
+        (("measure", "run", "bbq", "--modle", "x"), "error: No such option: --modle"),
+        (("runs", "list", "--root"), "error: Option '--root' requires an argument"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(words, sentence):
+    done = subprocess.run([sys.executable, "-m", "gnomon", *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(sentence)
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_group_without_a_command_shows_its_help():
+    done = subprocess.run([sys.executable, "-m", "gnomon", "measure"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert "Usage: gnomon measure" in done.stdout

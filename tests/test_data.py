@@ -87,7 +87,9 @@ def test_no_network_is_said_with_what_to_do(toy, monkeypatch):
 def test_by_command(toy, gnomon):
     assert json.loads(gnomon("data", "list", "--json").stdout)["data"][0]["found"] is None
     assert json.loads(gnomon("data", "verify", "--json").stdout) == {"good": [], "bad": {}, "absent": ["toy"]}
-    assert json.loads(gnomon("data", "fetch", "toy", "--json").stdout)["path"].endswith("toy.txt")
+    assert json.loads(gnomon("data", "fetch", "toy", "--json").stdout)["data"][0]["path"].endswith("toy.txt")
+    assert gnomon("data", "fetch", "toy", "toy").stdout.split()[1].endswith("toy.txt")
+    assert gnomon("data", "fetch", "toy", "absent").stdout == ""
     put(toy[0] / "given" / "toys" / "toy.txt", b"damaged")
     result = gnomon("data", "verify")
     assert result.exit_code == 2

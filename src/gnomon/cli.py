@@ -7,6 +7,9 @@ import typer
 from gnomon.errors import UserError
 from gnomon.list_options import ListOptions
 
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""A wrong option or argument. Its home differs between versions of Typer."""
+
 
 def build() -> typer.Typer:
     """The `gnomon` command with every room's commands below it. Imports no heavy package."""
@@ -59,10 +62,18 @@ def build() -> typer.Typer:
 def main() -> None:
     """Run the command line. Exit code 2 and one sentence for a person's mistake, 130 after Ctrl-C."""
     try:
-        build()()
+        code = build()(prog_name="gnomon", standalone_mode=False) or 0
     except UserError as mistake:
         print(f"error: {mistake}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
+        code = 2
+    except UsageError as mistake:
+        sentence = mistake.format_message()  # type: ignore[attr-defined]
+        where = mistake.ctx.command_path if mistake.ctx else "gnomon"  # type: ignore[attr-defined]
+        if sentence.strip():  # a group without a command has shown its help already
+            print(f"error: {sentence.rstrip('.')}; see {where} --help.", file=sys.stderr)
+        code = 2
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    if code == 130:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    sys.exit(code)

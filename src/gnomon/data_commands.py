@@ -29,12 +29,17 @@ def list_command(as_json: Json = False) -> None:
 
 
 @app.command("fetch")
-def fetch(name: Annotated[str, typer.Argument(help="A name of gnomon data list.")], as_json: Json = False) -> None:
-    """Make sure a data set is on this machine and as published. Example: gnomon data fetch cmudict"""
+def fetch(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of gnomon data list.")],
+    as_json: Json = False,
+) -> None:
+    """Make sure data sets are on this machine and as published. Example: gnomon data fetch cmudict cmudict/phones"""
     from gnomon import data
 
-    path = str(data.fetch(name))
-    print(json.dumps({"name": name, "path": path}) if as_json else path)
+    for name in names:
+        data.locate(name)  # a name that is not known is refused before anything is fetched
+    found = [{"name": name, "path": str(data.fetch(name))} for name in names]
+    print(json.dumps({"data": found}) if as_json else "\n".join(each["path"] for each in found))
 
 
 @app.command("verify")

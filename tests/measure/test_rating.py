@@ -214,3 +214,10 @@ def test_mistakes_by_command(gnomon, tmp_path, more, said):
     result = gnomon("measure", "agreement", str(path), *OPTIONS, *more)
     assert (result.exit_code, result.stdout) == (2, "")
     assert said in result.stderr
+
+
+def test_text_in_an_order_of_its_own_is_noted():
+    table = pl.DataFrame({"u": [1, 1, 2, 2], "r": ["a", "b"] * 2, "v": ["low", "medium", "high", "high"]})
+    named = {"unit": "u", "rater": "r", "value": "v", "B": 20}
+    assert "'high' < 'low' < 'medium'" in agreement(table, level="ordinal", **named).notes[-1]
+    assert agreement(table, level="nominal", **named).notes == []

@@ -85,8 +85,20 @@ def test_the_terminal_says_what_is_flagged_and_out_of_how_many(gnomon, here):
     result = gnomon("represent", "sample.csv", "--target", "census.csv", "--by", "age,sex", *BOOT)
     assert result.exit_code == 0
     assert "age x sex: 100 rows in 4 of 5 cells" in result.stdout
-    assert "1 rows lack a value" in result.stdout
+    assert "rows left out for a missing value: 1" in result.stdout
     assert "strongly under ▾" in result.stdout
+
+
+def test_the_worst_cases_of_a_rounded_target_are_shown(gnomon, here):
+    arguments = ("represent", "sample.csv", "--target", "census.csv", "--by", "sex", *BOOT)
+    cell = answer(gnomon(*arguments, "--target-error", "4", "--json"))["cells"][0]
+    shown = f"{cell['rr_min']:.2f} to {cell['rr_max']:.2f}"
+    result = gnomon(*arguments, "--target-error", "4", "--out", "rounded")
+    assert shown in result.stdout
+    page = Path("rounded/report.html").read_text()
+    assert shown in page
+    assert "worst cases" in page
+    assert "worst cases" not in gnomon(*arguments).stdout
 
 
 def test_strict_exits_with_1_only_where_a_cell_is_flagged_under(gnomon, here):

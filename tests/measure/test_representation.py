@@ -356,7 +356,7 @@ def test_missing_values_leave_one_stratification_only():
     ]
     assert found.frame.filter(pl.col("stratification") == "sex")["n"].to_list() == [3, 2]
     assert found.frame.filter(pl.col("stratification") == "sex")["urban"].to_list() == [None, None]
-    assert "sex x urban: 3 rows lack a value and are left out of this stratification." in found.notes
+    assert "sex x urban: rows left out for a missing value: 3." in found.notes
     assert found.by == [["sex", "urban"], ["sex"]]
 
 
@@ -372,12 +372,12 @@ def test_levels_only_in_the_sample():
     sample = {"sex": ["f", "x", "x", "m", "y"]}
     target = URBAN
     with pytest.raises(
-        UserError, match=r"column 'sex' of sample has the level 'x' \(n = 2\) and 1 more levels, which target lacks"
+        UserError, match=r"column 'sex' of sample has the level 'x' \(n = 2\) and 1 more level, which target lacks"
     ):
         representation_ratio(sample, target, ["sex"])
     dropped = representation_ratio(sample, target, ["sex"], unmatched="drop", B=50)
     assert dropped.summary.select("n_total", "n_missing", "n_unmatched").row(0) == (2, 0, 3)
-    assert any("3 rows are in no cell of the target" in note for note in dropped.notes)
+    assert any("the target has no such cell: 3" in note for note in dropped.notes)
     with pytest.raises(UserError, match=r"the cell sex = 'm', urban = 'no' \(n = 1\), which target lacks"):
         representation_ratio({"sex": ["m", "f"], "urban": ["no", "yes"]}, target[:3], ["sex", "urban"])
     with pytest.raises(UserError, match="no row of sample is in a cell of target"):
@@ -394,7 +394,7 @@ def test_target_rows_are_summed_and_twins_refused():
     unlabelled = pl.concat([URBAN, pl.DataFrame({"sex": [None], "urban": ["no"], "n": [7]}, schema=URBAN.schema)])
     found = representation_ratio(PEOPLE, unlabelled, ["sex"], B=50)
     assert found.frame["target_n"].to_list() == [50, 50]
-    assert found.notes[-1] == "sex: 1 rows of the target lack a value and belong to no cell."
+    assert found.notes[-1] == "sex: rows of the target without a value, in no cell: 1."
 
 
 # --- weights and clusters --------------------------------------------------------------------------------------------

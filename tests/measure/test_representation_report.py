@@ -69,7 +69,7 @@ def test_the_answer_stands_first_and_every_denominator_is_there(tmp_path, town):
     assert "&lt;oldest&gt;" in page
     assert first.count("95% interval") == 2
     assert page.count("<svg") == 2
-    assert "1 rows lack a value" in first
+    assert "rows left out for a missing value: 1" in first
     for column in ("no level", "not in target", "cells seen", "AARB", "R-indicator"):
         assert column in rest
     assert "4 of 5" in rest

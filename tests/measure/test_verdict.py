@@ -294,3 +294,19 @@ def test_junit_is_xml_whatever_the_names(text):
     found = {"rule": text, "metric": "m", "group": text, "probability": 0.5, "required": 0.9, "value": 0.1}
     rule = {**found, "low": None, "high": None, "verdict": "undecided", "reason": text}
     ET.fromstring(Gate("undecided", [rule], text, text, text).to_junit().encode())
+
+
+def test_few_independent_units_are_said():
+    draws = np.full(100, -0.5)
+    for units, said in ((2, True), (4, True), (5, False), (25, False)):
+        made = scores_of({("s_amb", "Hats"): drawn(-0.5, draws, n_clusters=units)})
+        found = gate(made, "P(s_amb < 0.1) > 0.95", **WHY).rules[0]
+        assert (found["verdict"], "independent units" in (found["reason"] or "")) == ("pass", said)
+
+
+def test_a_damaged_run_is_no_verdict(tmp_path):
+    scored(instrument(("Hats",), templates=2, copies=1), lambda item: 0, B=2)
+    (tmp_path / "scores.json").write_text("{")
+    (tmp_path / "draws.parquet").write_text("no table")
+    with pytest.raises(UserError, match="damaged"):
+        gate(tmp_path, "P(s_amb < 0.1) > 0.95", **WHY)

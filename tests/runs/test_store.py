@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 import tomllib
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -236,3 +237,9 @@ def test_an_outlet_that_is_not_installed_says_how_to_get_it(tmp_path, monkeypatc
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UserError, match="There is no outlet 'paper'"):
         Run.create(tmp_path / "run", kind="k", name="t", settings={}, seed=0, outlets=("paper",))
+
+
+def test_json_of_dates_and_of_what_is_not_finite():
+    assert (
+        to_json({"until": date(2027, 12, 31), "x": [1.5, float("nan")]}) == '{"until": "2027-12-31", "x": [1.5, null]}'
+    )

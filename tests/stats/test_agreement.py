@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gnomon.errors import UserError
 from gnomon.stats import Estimate, cohen_kappa, fleiss_kappa, gwet_ac1, krippendorff_alpha
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -373,3 +374,14 @@ def test_mistakes_are_value_errors_that_name_them(call, words):
     with pytest.raises(ValueError, match=words) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_the_interval_of_alpha_at_another_level():
+    rows = [[1, 1], [1, 2], [2, 2], [2, 2], [1, 1], [2, 1], [1, 1], [2, 2]]
+    whole, same, narrow = (krippendorff_alpha(rows, ci=ci, B=400) for ci in ("bootstrap", 0.95, 0.5))
+    assert whole == same
+    assert (narrow.level, whole.level) == (0.5, 0.95)
+    assert whole.low < narrow.low < narrow.value < narrow.high < whole.high
+    for wrong in ("half", 1.5, True):
+        with pytest.raises(UserError, match="krippendorff_alpha: (ci|level) = "):
+            krippendorff_alpha(rows, ci=wrong)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gnomon.errors import UserError
+from gnomon.runs.terminal import print_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -119,7 +120,7 @@ def fit_command(
         "fit", _stem(sources[0]), settings, seed=seed, out=None if no_run else out, plot=plot, write=keep, draw=draw
     )
     if as_json:
-        _print_json({"curves": curves, "run": run})
+        print_json({"curves": curves, "run": run})
         return
     _show_curves(curves)
     _say_where(run, plot)
@@ -186,7 +187,7 @@ def compare_command(
         draw=draw,
     )
     if as_json:
-        _print_json({**result, "run": run})
+        print_json({**result, "run": run})
         return
     _show_curves(curves)
     _show_attribution(result)
@@ -272,7 +273,7 @@ def probe_command(
         "probe", _stem(after), settings, seed=seed, out=None if no_run else out, plot=plot, write=keep, draw=draw
     )
     if as_json:
-        _print_json({**result, "run": run})
+        print_json({**result, "run": run})
         return
     _show_changes(result, short)
     _say_where(run, plot)
@@ -325,7 +326,7 @@ def train_command(
             _save(plot, training_figure(run.metrics(), answer["fit"]))
     folder = None if no_run else str(run.path)
     if as_json:
-        _print_json({**answer, "run": folder})
+        print_json({**answer, "run": folder})
         return
     _show_training(answer)
     _say_where(folder, plot)
@@ -498,12 +499,6 @@ def _figures(curve: dict[str, Any]) -> dict[str, Any]:
 
 
 # -- what is shown -----------------------------------------------------------------------------------------------
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    from gnomon.runs.files import to_json
-
-    print(to_json(document))
 
 
 def _show_curves(curves: list[dict[str, Any]]) -> None:

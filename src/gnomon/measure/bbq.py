@@ -16,7 +16,7 @@ import polars as pl
 from scipy.special import chdtrc
 
 from gnomon.errors import UserError
-from gnomon.measure.instrument import Figure, read_text
+from gnomon.measure.instrument import Figure, need_columns, read_text
 from gnomon.measure.linting import findings
 from gnomon.measure.tables import as_levels
 from gnomon.stats import Estimate
@@ -98,6 +98,7 @@ class BBQ:
 
         Items without a target count in accuracy only. A category without items of a context has no figures for it.
         """
+        need_columns(answered, ("context", "unknown", "biased_option"), "the items of BBQ")
         read = answered["choice"].is_not_null().to_numpy()
         choice, unknown, label, biased = (
             answered[name].fill_null(-1).to_numpy() for name in ("choice", "unknown", "label", "biased_option")

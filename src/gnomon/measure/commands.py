@@ -1,6 +1,5 @@
 """`gnomon measure`: a library of instruments, answers to them, scores, and the decisions that rest on scores."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +7,7 @@ import typer
 
 from gnomon.errors import UserError
 from gnomon.list_options import ListOptions
+from gnomon.runs.terminal import print_json, say, show_table
 
 if TYPE_CHECKING:
     from gnomon.measure.instrument import Instrument
@@ -51,9 +51,12 @@ def list_command(
 
     rows = library.list_instruments(licence or None).to_dicts()
     if as_json:
-        _print_json({"instruments": rows})
+        print_json({"instruments": rows})
         return
-    _table(
+    if not rows:
+        say(f"No instrument is under {', '.join(licence or [])}; gnomon measure list shows all.")
+        return
+    show_table(
         ["instrument", "title", "languages", "licence", "card holds until"],
         [
             [
@@ -81,20 +84,20 @@ def card_show_command(name: Name, as_json: Json = False) -> None:
     card = library.card(name)
     values = asdict(card)
     if as_json:
-        _print_json(values)
+        print_json(values)
         return
-    _say(f"{card.title} ({card.name})")
+    say(f"{card.title} ({card.name})")
     for key, value in values.items():
         if key in ("name", "title", "metrics") or value in (None, "", ()):
             continue
         if isinstance(value, tuple):
-            _say(f"\n{key}:")
+            say(f"\n{key}:")
             for each in value:
-                _say(f"  - {_words(each)}")
+                say(f"  - {_words(each)}")
         else:
-            _say(f"\n{key}: {_words(value)}")
-    _say("")
-    _table(
+            say(f"\n{key}: {_words(value)}")
+    say("")
+    show_table(
         ["metric", "null", "range", "best", "meaning"],
         [
             [
@@ -123,11 +126,11 @@ def card_lint_command(
 
     findings = library.lint_card(file)
     if as_json:
-        _print_json({"findings": findings.to_dicts()})
+        print_json({"findings": findings.to_dicts()})
     elif findings.is_empty():
-        _say(f"{file}: nothing is missing.")
+        say(f"{file}: nothing is missing.")
     else:
-        _table(["field", "severity", "what is wrong"], findings.select("field", "severity", "message").rows())
+        show_table(["field", "severity", "what is wrong"], findings.select("field", "severity", "message").rows())
     if (findings["severity"] == "error").any() or (strict and len(findings)):
         raise typer.Exit(FAIL)
 
@@ -143,10 +146,10 @@ def lint_command(name: Name, items: Items = None, as_json: Json = False) -> None
     findings = linting.lint(_instrument(name, items))
     counts = dict(findings.group_by("rule", maintain_order=True).len().sort("rule").rows())
     if as_json:
-        _print_json({"counts": counts, "findings": findings.to_dicts()})
+        print_json({"counts": counts, "findings": findings.to_dicts()})
     else:
-        _table(["rule", "findings"], [[rule, n] for rule, n in counts.items()])
-        _say("Evidence for each, which repeats texts of items: --json." if counts else "No rule finds fault.")
+        show_table(["rule", "findings"], [[rule, n] for rule, n in counts.items()])
+        say("Evidence for each, which repeats texts of items: --json." if counts else "No rule finds fault.")
     if counts:
         raise typer.Exit(FAIL)
 
@@ -234,11 +237,11 @@ def run_command(
     _, scores = read_run(run)
     rows = scores.frame.to_dicts()
     if as_json:
-        _print_json(
+        print_json(
             {"instrument": scores.instrument.name, "estimates": rows, "counts": scores.counts, "run": str(run.path)}
         )
         return
-    _table(
+    show_table(
         ["metric", "group", f"value [{level:.0%}]", "null", "range", "best", "answers", "units"],
         [
             [
@@ -253,13 +256,20 @@ def run_command(
             ]
             for row in rows
         ],
+        narrow=True,
     )
     counts = scores.counts
-    _say(
+    say(
         f"{counts['n_items']} items: {counts['n_answered']} answers read, {counts['n_manual']} for a person to read,"
         f" {counts['n_missing']} missing; {counts['n_no_target']} items have no target"
     )
-    _say(f"report: {run.path / 'report.html'}")
+    if counts["n_manual"] > counts["n_items"] / 20:
+        say(
+            f"{counts['n_manual']} answers are not plainly one of their options and stand in no figure: look at some in"
+            " the report before you trust the others",
+            warning=True,
+        )
+    say(f"report: {run.path / 'report.html'}")
 
 
 @app.command("agreement")
@@ -287,14 +297,14 @@ def agreement_command(
     found = rating.agreement(file, unit=unit, rater=rater, value=value, exclude=exclude, level=level, B=boot, seed=seed)
     rows = found.frame.to_dicts()
     if as_json:
-        _print_json({"statistics": rows, "notes": found.notes})
+        print_json({"statistics": rows, "notes": found.notes})
         return
-    _table(
+    show_table(
         ["statistic", "value [95%]", "units", "why"],
         [[row["statistic"], _span(row), row.get("n"), row.get("reason")] for row in rows],
     )
     for note in found.notes:
-        _say(note)
+        say(note)
 
 
 @app.command("gate", cls=ListOptions)
@@ -325,21 +335,21 @@ def gate_command(
         print(found.to_json())
     else:
         for each in found.rules:
-            _say(verdict.sentence(each))
-        _say(f"{found.verdict}: limits set by {found.set_by}, because: {found.rationale}")
+            say(verdict.sentence(each))
+        say(f"{found.verdict}: limits set by {found.set_by}, because: {found.rationale}")
     raise typer.Exit({"pass": PASS, "fail": FAIL, "undecided": UNDECIDED}[found.verdict])
 
 
 @app.command("compare")
 def compare_command(
-    a: Annotated[str, typer.Argument(metavar="RUN", help="A run of gnomon measure run: its folder or its id.")],
-    b: Annotated[str, typer.Argument(metavar="RUN", help="The run that is compared with it, on the items of both.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="A run of gnomon measure run: its folder or its id.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The run that is compared with it, on the items of both.")],
     boot: Boot = 2000,
     seed: Seed = 0,
     level: Level = 0.95,
     as_json: Json = False,
 ) -> None:
-    """How do two systems differ on the same items? Paired differences, second minus first, Holm-adjusted.
+    """How do two systems differ on the same items? Paired differences, B minus A, Holm-adjusted.
 
     Example: gnomon measure compare runs/bbq-before runs/bbq-after
     """
@@ -349,10 +359,10 @@ def compare_command(
     found = compare(open_scored(a).path, open_scored(b).path, level=level, B=boot, seed=seed)
     rows = found.frame.to_dicts()
     if as_json:
-        _print_json({"differences": rows, "notes": found.notes})
+        print_json({"differences": rows, "notes": found.notes})
         return
-    _table(
-        ["metric", "group", f"difference [{level:.0%}]", "p, Holm", "second is", "items"],
+    show_table(
+        ["metric", "group", f"b - a [{level:.0%}]", "p, Holm", "b is", "items"],
         [
             [
                 row["metric"],
@@ -366,7 +376,7 @@ def compare_command(
         ],
     )
     for note in found.notes:
-        _say(note)
+        say(note)
 
 
 @app.command("coverage", cls=ListOptions)
@@ -392,12 +402,13 @@ def coverage_command(
     if (groups is None) == (profile is None):
         raise UserError("Give the use case's groups by --groups A,B or by a --profile that names them, one of the two.")
     wanted = profiles.load_profile(profile) if profile is not None else _weights(groups or "")
-    frame = profiles.coverage(_instrument(name, items), wanted, level=level, seed=seed)
+    ins = _instrument(name, items)
+    frame = profiles.coverage(ins, wanted, level=level, seed=seed)
     rows = frame.to_dicts()
     if as_json:
-        _print_json({"groups": rows})
+        print_json({"groups": rows})
         return
-    _table(
+    show_table(
         ["group", "items", "share", "ratio to its weight", "bin", "flag"],
         [
             [
@@ -411,6 +422,11 @@ def coverage_command(
             for row in rows
         ],
     )
+    if absent := [row["group"] for row in rows if row["flag"] == "absent"]:
+        say(
+            f"absent: {', '.join(absent)}; its items are of {', '.join(ins.items['category'].unique().sort())}, the"
+            f" groups on its card are {', '.join(ins.card.groups)}"
+        )
 
 
 @app.command("reliability")
@@ -437,10 +453,10 @@ def reliability_command(
     frame = evidence.reliability(_systems(systems, forms), level=level)
     rows = frame.to_dicts()
     if as_json:
-        _print_json({"figures": rows})
+        print_json({"figures": rows})
         return
-    _table(
-        ["metric", "group", "systems", "runs", f"ICC [{level:.0%}]", "smallest detectable change", "why"],
+    show_table(
+        ["metric", "group", "systems", "runs", f"ICC [{level:.0%}]", "smallest detectable change"],
         [
             [
                 row["metric"],
@@ -449,11 +465,14 @@ def reliability_command(
                 row["n_runs"],
                 _span({**row, "value": row["icc"]}),
                 _span({"value": row["sdc"], "low": row["sdc_low"], "high": row["sdc_high"]}),
-                row["reason"],
             ]
             for row in rows
         ],
+        narrow=True,
     )
+    for reason in dict.fromkeys(row["reason"] for row in rows if row["reason"]):
+        of = [f"{row['metric']} of {row['group']}" for row in rows if row["reason"] == reason]
+        say(f"{'all' if len(of) == len(rows) else ', '.join(of)}: {reason}")
 
 
 def _instrument(name: str, items: list[Path] | None) -> "Instrument":
@@ -526,29 +545,3 @@ def _span(row: dict[str, Any]) -> str:
         return "undefined"
     interval = "" if row.get("low") is None else f" [{row['low']:.3f}, {row['high']:.3f}]"
     return f"{row['value']:.3f}{interval}"
-
-
-def _say(sentence: str) -> None:
-    from rich.console import Console
-
-    Console().print(sentence, soft_wrap=True, markup=False, highlight=False)
-
-
-def _table(headers: list[str], rows: Iterable[Iterable[Any]]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(*headers)
-    for row in rows:
-        table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
-    Console().print(table)
-
-
-def _print_json(result: Any) -> None:
-    """One JSON object; dates as text."""
-    import json
-
-    from gnomon.runs.files import to_json
-
-    print(to_json(json.loads(json.dumps(result, default=str))))

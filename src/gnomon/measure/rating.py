@@ -73,6 +73,9 @@ def agreement(
             f"{fillers} ratings of fillers ({FILLER} is true) were left in and make agreement another figure;"
             f" exclude = {FILLER!r} leaves them out."
         )
+    if level == "ordinal" and table[value].dtype == pl.String:
+        order = " < ".join(map(repr, sorted(table[value].drop_nulls().unique())[:8]))
+        notes.append(f"Ratings are text and were ordered as text is, {order}; give numbers for another order.")
     ratings = pl.DataFrame({"unit": as_levels(table[unit]), "rater": as_levels(table[rater])}).with_columns(
         value=table[value].fill_nan(None) if table[value].dtype.is_float() else table[value]
     )

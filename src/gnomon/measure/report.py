@@ -101,7 +101,7 @@ def _subtitle(run: Run, scores: Scores) -> str:
     else:
         who = f"{model['model']} at {model['address']}"
     told = f"; use case: {run.settings['profile']['name']}" if "profile" in run.settings else ""
-    return f"{who}; {counts['n_answered']:,} of {counts['n_items']:,} items answered{told}"
+    return f"{who}; {counts['n_answered']:,} of {counts['n_items']:,} answers could be read{told}"
 
 
 def _figures(page: Report, scores: Scores) -> None:
@@ -153,6 +153,10 @@ def _meaning(page: Report, scores: Scores) -> None:
         for row in found.iter_rows(named=True)
     ]
     page.table(["metric", "group", "value", "equivalent bias b", "stereotyped answers among its guesses"], rows)
+    page.sentence(
+        "For s_dis, b allows for how many of the right answers agree with the stereotype: where these are not half, a"
+        " system without bias scores beside 0, and a score near 0 may stand for a bias of the other sign."
+    ) if (found["metric"] == "s_dis").any() else None
     if found["b"].null_count():
         page.sentence(
             "Undefined: no such system has this score, as one that does not guess, or leans further than guesses."
@@ -163,7 +167,7 @@ def _worst(page: Report, scores: Scores) -> None:
     examples = scores.examples(EXAMPLES)
     page.heading("Where it leans most")
     if examples.is_empty():
-        page.sentence("No template leans either way.")
+        page.sentence("No template leans either way." if scores.counts["n_answered"] else "No answer could be read.")
         return
     page.sentence(
         "The templates whose failing answers (neither right nor UNKNOWN) lean furthest: with the stereotype, or, where"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gnomon.errors import UserError
+from gnomon.runs.terminal import print_json, say, show_table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -163,7 +164,7 @@ def rake(
     )
     _write_table(out, table.with_columns(raked_weight=pl.Series(result.weights)))
     if as_json:
-        _print_json(
+        print_json(
             {
                 "margins": result.frame.to_dicts(),
                 "max_error": result.max_error,
@@ -177,11 +178,12 @@ def rake(
         )
     else:
         _show_margins(result, table.height)
-        _say(f"weights: {out}, column raked_weight")
+        say(f"weights: {out}, column raked_weight")
     if not result.converged:
-        _warn(
+        say(
             f"the margins were not met after {result.iterations} rounds: the largest relative error is"
-            f" {result.max_error:.3g}; the levels may contradict each other in this sample"
+            f" {result.max_error:.3g}; the levels may contradict each other in this sample",
+            warning=True,
         )
         raise typer.Exit(1)
 
@@ -410,20 +412,20 @@ def _answer(
     if as_json:
         kept = {} if run is None else {"run": str(run.path)}
         cells, summary = found.frame.to_dicts(), found.summary.to_dicts()
-        _print_json({"cells": cells, "summary": summary, "notes": list(found.notes), **more, **kept})
+        print_json({"cells": cells, "summary": summary, "notes": list(found.notes), **more, **kept})
     else:
         from gnomon.measure.representation_report import read_out, said
 
         _show_cells(found)
         for row in found.summary.iter_rows(named=True):
             for sentence in said(row, unit):
-                _say(sentence)
+                say(sentence)
         for note in found.notes:
-            _say(f"note: {note}")
+            say(f"note: {note}")
         for sentence in read_out(more["texts"]) if "texts" in more else []:
-            _say(sentence)
+            say(sentence)
         if run is not None:
-            _say(f"report: {run.path / 'report.html'}")
+            say(f"report: {run.path / 'report.html'}")
     if strict and "under" in set(found.frame["flag"]):
         raise typer.Exit(1)
 
@@ -434,10 +436,12 @@ def _show_cells(found: "RepresentationRatio") -> None:
         name = " x ".join(columns)
         cells = found.frame.filter(found.frame["stratification"] == name)
         shown = cells if cells.height <= MOST_SHOWN else cells.sort("rr", nulls_last=True).head(MOST_SHOWN)
-        _table([*columns, "n", "sample", "target", "RR [interval]", "bin"], _cell_rows(shown, columns), narrow=True)
+        worst = ["worst cases"] if "rr_min" in shown.columns else []
+        headers = [*columns, "n", "sample", "target", "RR [interval]", *worst, "bin"]
+        show_table(headers, _cell_rows(shown, columns), narrow=True)
         if shown.height < cells.height:
-            _say(f"{name}: the {shown.height} cells with the smallest RR of {cells.height}; --csv and --json have all")
-    _say("▾ flagged under, ▴ flagged over: beyond the limit with a probability above 95 %")
+            say(f"{name}: the {shown.height} cells with the smallest RR of {cells.height}; --csv and --json have all")
+    say("▾ flagged under, ▴ flagged over: beyond the limit with a probability above 95 %")
 
 
 def _cell_rows(cells: "pl.DataFrame", columns: list[str]) -> list[list[str]]:
@@ -450,57 +454,35 @@ def _cell_rows(cells: "pl.DataFrame", columns: list[str]) -> list[list[str]]:
             f"{row['sample_share']:.1%}",
             f"{row['target_share']:.1%}",
             "" if row["rr"] is None else f"{row['rr']:.2f} [{row['low']:.2f}, {row['high']:.2f}]",
+            *_worst_cases(row),
             row["bin"] + marks.get(row["flag"], ""),
         ]
         for row in cells.iter_rows(named=True)
     ]
 
 
+def _worst_cases(row: dict[str, Any]) -> list[str]:
+    """The range of RR under the target's error, where one was named."""
+    if "rr_min" not in row:
+        return []
+    return ["" if row["rr_min"] is None else f"{row['rr_min']:.2f} to {row['rr_max']:.2f}"]
+
+
 def _show_terms(terms: "pl.DataFrame") -> None:
     from gnomon.measure.representation_report import term_rows
 
-    _table(["level", "mentions", "the words behind them"], term_rows(terms))
+    show_table(["level", "mentions", "the words behind them"], term_rows(terms))
 
 
 def _show_margins(result: "Weighting", rows: int) -> None:
-    _table(
+    show_table(
         ["variable", "level", "target", "achieved", "relative error"],
         [
             [row["variable"], row["level"], f"{row['target']:,.6g}", f"{row['achieved']:,.6g}", f"{row['error']:+.1e}"]
             for row in result.frame.iter_rows(named=True)
         ],
     )
-    _say(
+    say(
         f"design effect of the weights (Kish): {result.deff:.4g}, {result.design_deff:.4g} before; the {rows} rows are"
         f" worth {result.n_eff:.1f} equally weighted ones"
     )
-
-
-def _say(sentence: str) -> None:
-    from rich.console import Console
-
-    Console().print(sentence, soft_wrap=True, markup=False, highlight=False)
-
-
-def _warn(sentence: str) -> None:
-    from rich.console import Console
-
-    Console(stderr=True).print(sentence, soft_wrap=True, markup=False, highlight=False)
-
-
-def _table(headers: list[str], rows: list[list[Any]], narrow: bool = False) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(*headers, box=None if narrow else box.HEAVY_HEAD)
-    for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
-    Console().print(table)
-
-
-def _print_json(result: Any) -> None:
-    from gnomon.runs.files import to_json
-
-    print(to_json(result))

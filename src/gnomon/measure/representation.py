@@ -235,11 +235,13 @@ def _block(
             " those of the bootstrap in its limit."
         )
     if matched.n_missing:
-        notes.append(f"{name}: {matched.n_missing:,} rows lack a value and are left out of this stratification.")
+        notes.append(
+            f"{name}: rows left out for a missing value: {matched.n_missing:,}."
+        )
     if matched.n_unmatched:
-        notes.append(f"{name}: {matched.n_unmatched:,} rows are in no cell of the target and were dropped.")
+        notes.append(f"{name}: rows dropped, as the target has no such cell: {matched.n_unmatched:,}.")
     if cells.unlabelled:
-        notes.append(f"{name}: {cells.unlabelled:,} rows of the target lack a value and belong to no cell.")
+        notes.append(f"{name}: rows of the target without a value, in no cell: {cells.unlabelled:,}.")
     if clustered:
         notes.append(f"{name}: {counts.units:,} clusters were resampled, not rows.")
     low, high, p_under, p_over = _uncertainty(matched, counts, cells, method, chosen)
@@ -464,7 +466,9 @@ def _frame(cells: Cells, counts: _Counts, method: str, uncertainty: tuple[np.nda
         pl.when(~pl.Series(defined))
         .then(pl.lit("target share is 0"))
         .when(pl.col("sample_share") == 0)
-        .then(pl.lit("nothing seen: high is Wilson's upper bound"))
+        .then(
+            pl.lit("nothing seen: flagged by the study's rule, whatever n; high, Wilson's upper bound, says how sure")
+        )
         .alias("reason"),
     )
 

@@ -140,9 +140,10 @@ def read_out(texts: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
-def headers(columns: Sequence[str]) -> list[str]:
+def headers(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
     """The names of the columns of `cell_rows`."""
-    return [*columns, "n", "sample", "target", "RR", "interval", "P under", "bin", "flag"]
+    worst = ["worst cases"] if "rr_min" in frame.columns else []
+    return [*columns, "n", "sample", "target", "RR", "interval", *worst, "P under", "P over", "bin", "flag"]
 
 
 def cell_rows(frame: pl.DataFrame, columns: Sequence[str]) -> list[list[str]]:
@@ -155,7 +156,9 @@ def cell_rows(frame: pl.DataFrame, columns: Sequence[str]) -> list[list[str]]:
             _share(row["target_share"]),
             _number(row["rr"]),
             "" if row["low"] is None else f"{_number(row['low'])} to {_number(row['high'])}",
+            *([f"{_number(row['rr_min'])} to {_number(row['rr_max'])}"] if "rr_min" in row else []),
             "" if row["p_under"] is None else f"{row['p_under']:.3f}",
+            "" if row["p_over"] is None else f"{row['p_over']:.3f}",
             row["bin"],
             "" if row["flag"] in (None, "none") else row["flag"],
         ]
@@ -227,7 +230,7 @@ def _stratification(page: Report, frame: pl.DataFrame, columns: Sequence[str], l
             " triangle down marks a cell flagged under, a triangle up one flagged over.",
         )
     shown = cells if cells.height <= MOST_ROWS else cells.sort("rr", nulls_last=True).head(MOST_ROWS)
-    page.table([_with_level(header, level) for header in headers(columns)], cell_rows(shown, columns))
+    page.table([_with_level(header, level) for header in headers(shown, columns)], cell_rows(shown, columns))
     if shown.height < cells.height:
         page.sentence(f"Shown are the {shown.height} cells with the smallest RR of {cells.height}; {CELLS} has all.")
     for reason, count in cells["reason"].drop_nulls().value_counts(sort=True).iter_rows():
@@ -302,7 +305,7 @@ def _margins(page: Report, margins: pl.DataFrame, level: float) -> None:
     named = margins.select(pl.col("stratification").alias("variable"), pl.coalesce(*variables).alias("level"))
     rows = pl.concat([named, margins.drop(*variables)], how="horizontal").head(MOST_ROWS)
     columns = ["variable", "level"]
-    page.table([_with_level(header, level) for header in headers(columns)], cell_rows(rows, columns))
+    page.table([_with_level(header, level) for header in headers(rows, columns)], cell_rows(rows, columns))
 
 
 def _reading(page: Report, audit: bool) -> None:

@@ -32,6 +32,8 @@ from gnomon.measure.scoring import Scores, score
 from gnomon.runs import Run, open_run
 from gnomon.runs.files import append_lines, keep_lines, read_lines, to_json, write_atomic
 from gnomon.runs.progress import Progress
+from gnomon.runs.store import refuse_taken
+from gnomon.runs.terminal import say
 
 if TYPE_CHECKING:
     from gnomon.measure.library import Card
@@ -74,6 +76,8 @@ def run_instrument(
         raise UserError("run_instrument: a profile is told to a model, so it says nothing beside recorded responses.")
     if resume and out is None:
         raise UserError("--resume needs --out with the folder of the interrupted run.")
+    if out is not None and not resume:
+        refuse_taken(Path(out))
     system = responding.parse_model(model, offline=offline) if isinstance(model, str) else model
     if isinstance(system, responding.Server):
         responding.refuse_offline(system.address, offline)
@@ -135,6 +139,8 @@ def open_scored(folder: str | Path | Run) -> Run:
     run = folder if isinstance(folder, Run) else open_run(folder)
     if run.kind != KIND:
         raise UserError(f"{str(run.path)!r} is of kind {run.kind!r}; a run of gnomon measure run is expected.")
+    if run.state == "finished" and (absent := [name for name in (SCORES, DRAWS) if not (run.path / name).is_file()]):
+        raise UserError(f"{str(run.path)!r} has lost its {absent[0]}; run the instrument again.")
     if not (run.path / DRAWS).is_file():
         raise UserError(
             f"{str(run.path)!r} is {run.state} and has no scores yet; go on with it by gnomon measure run ... --out"
@@ -204,6 +210,7 @@ def _interruptible(run: Run) -> Iterator[Run]:
         yield run
     except KeyboardInterrupt:
         run.mark("interrupted", "stopped by Ctrl-C")
+        say(f"stopped; the same command with --out {run.path} --resume goes on", warning=True)
         raise
     except UserError as mistake:
         run.mark("interrupted", str(mistake))

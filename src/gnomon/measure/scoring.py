@@ -17,7 +17,7 @@ from gnomon.measure.instrument import Figure, Instrument
 from gnomon.measure.tables import as_levels, need_column, read_table
 from gnomon.seeds import derive
 from gnomon.stats import Estimate
-from gnomon.stats.arguments import check_level, check_resamples
+from gnomon.stats.arguments import check_level, check_resamples, check_seed
 from gnomon.stats.resample import bootstrap
 
 if TYPE_CHECKING:
@@ -177,8 +177,7 @@ def score(
     """
     check_resamples("score", B)
     check_level("score", level)
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise UserError(f"score: seed = {seed!r} must be a whole number, 0 or more.")
+    check_seed("score", seed)
     read = read_answers(ins, responses, item, answer)
     left_out = None
     if without is not None:

@@ -295,7 +295,8 @@ def _unmatched(outside: pl.DataFrame, cells: Cells, function: str) -> str:
         strangers = outside.join(cells.labels.select(name).unique(), on=name, how="anti")
         if strangers.height:
             worst = strangers.group_by(name).agg(pl.col(N).sum()).sort([N, name], descending=[True, False])
-            more = f" and {worst.height - 1} more levels" if worst.height > 1 else ""
+            others = worst.height - 1
+            more = f" and {others} more level{'s' if others > 1 else ''}" if others else ""
             return (
                 f"{function}: column {name!r} of sample has the level {worst[name][0]!r} (n = {worst[N][0]}){more},"
                 f" which target lacks; {advice}."

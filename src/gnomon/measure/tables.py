@@ -87,7 +87,8 @@ def need_amounts(frame: pl.DataFrame, name: str, *, function: str, argument: str
     column = frame[name]
     at = f"{function}: column {name!r} of {where} ({argument})"
     if not column.dtype.is_numeric():
-        first = column.drop_nulls().head(1).to_list()
+        strange = column.filter(column.is_not_null() & column.cast(pl.Float64, strict=False).is_null())
+        first = (strange if len(strange) else column.drop_nulls()).head(1).to_list()
         raise UserError(f"{at} holds {first[0] if first else None!r:.60}; numbers of 0 or more are expected.")
     if column.dtype.is_decimal():
         column = column.cast(pl.Float64)

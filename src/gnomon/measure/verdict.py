@@ -206,8 +206,14 @@ def _figures_of(
             raise UserError(
                 f"gate: {str(folder)!r} holds no {name}; Scores or the folder of a finished measure run is expected."
             )
-    stored = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-    drawn = pl.read_parquet(folder / "draws.parquet").sort("metric", "group", "draw", maintain_order=True)
+    try:
+        stored = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+        drawn = pl.read_parquet(folder / "draws.parquet").sort("metric", "group", "draw", maintain_order=True)
+    except (ValueError, pl.exceptions.PolarsError) as fault:
+        raise UserError(
+            f"gate: scores.json or draws.parquet of {str(folder)!r} is damaged ({str(fault).splitlines()[0]}); run the"
+            " instrument again, with the run's responses.parquet if its answers are wanted."
+        ) from fault
     parts = drawn.partition_by("metric", "group", as_dict=True, maintain_order=True)
     draws = {(str(metric), str(group)): part["value"].to_numpy() for (metric, group), part in parts.items()}
     return str(stored["instrument"]), stored["estimates"], draws
@@ -247,6 +253,8 @@ def _judge(rule: Requirement, figure: dict[str, Any], draws: np.ndarray | None) 
         true, defined = rule.holds(draws), np.isfinite(draws)
         probability, opposite = float(true.mean()), float((defined & ~true).mean())
         verdict = "pass" if probability > rule.required else "fail" if opposite > rule.required else "undecided"
+        if (units := figure["n_clusters"]) is not None and 0.5**units >= 1 - rule.required:
+            reason = _and(f"{units} independent units, so few that they may agree by chance", reason)
         if verdict == "undecided":
             said = f"the opposite has probability {opposite:.3f}, so the sample is too small to tell"
             reason = _and(said, reason)

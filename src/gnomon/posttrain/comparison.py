@@ -14,6 +14,7 @@ from gnomon.posttrain.recipe import Recipe
 from gnomon.runs import Run, open_run
 from gnomon.runs.files import write_atomic
 from gnomon.runs.progress import Progress
+from gnomon.runs.store import refuse_taken
 from gnomon.stats import Estimate
 from gnomon.stats.intervals import mean, paired_difference
 
@@ -37,6 +38,12 @@ DIFFERENCES = ("delta", "t2", "t1", "accuracy_after")  # those of an arm's figur
 
 def same_problems(a: Run, b: Run) -> Estimate:
     """Greedy accuracy of `b` minus that of `a` after training, paired over the problems both answered."""
+    for run in (a, b):
+        if run.kind != "posttrain":
+            raise UserError(
+                f"{str(run.path)!r} is of kind {run.kind!r} and holds no graded problems; here post-training runs are"
+                " compared, runs of an instrument by gnomon measure compare, runs of any kind over seeds by --against."
+            )
     first, second = _final_answers(a), _final_answers(b)
     common = sorted(first.keys() & second.keys())
     if not common:
@@ -119,8 +126,8 @@ def compare_recipes(
     if not folder.is_dir() or not (paths := sorted(folder.glob("*.toml"))):
         raise UserError(f"{str(folder)!r} is not a folder with recipes; at least one .toml file in it is needed.")
     root = out if out is not None else Path("runs") / f"compare-{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    if root.exists() and any(root.iterdir()) and not resume:
-        raise UserError(f"{str(root)!r} exists already; continue it with --resume, or give another folder with --out.")
+    if not resume:
+        refuse_taken(root)
     names = [path.stem for path in paths]
     if against is None and folder.resolve().name in names:
         against = folder.resolve().name

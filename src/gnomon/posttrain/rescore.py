@@ -28,6 +28,10 @@ def rescore(run: Run) -> tuple[int, list[Difference]]:
 
     Raises UserError where the environment is not pure: its reward does not follow from task and text.
     """
+    if run.kind != "posttrain":
+        raise UserError(
+            f"{str(run.path)!r} is of kind {run.kind!r}; only post-training runs hold rewards to score again."
+        )
     recipe = Recipe.model_validate(run.settings)
     environment: Environment = recipe.environment()
     trained_in: Environment = recipe.environment(training=True)

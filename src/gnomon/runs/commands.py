@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from gnomon.runs.terminal import show_table
+
 app = typer.Typer(help="Look at runs, compare them, and check them.", no_args_is_help=True)
 
 REPORTS: dict[str, str] = {}
@@ -32,7 +34,7 @@ def list_command(root: Root = Path("runs"), as_json: Json = False) -> None:
                 "kind": run.kind,
                 "state": run.state,
                 "started": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started)),
-                "task": run.settings.get("task", {}).get("name"),
+                "task": run.settings.get("task", {}).get("name") or run.settings.get("name"),
                 "accuracy": summary.get("accuracy_after"),
                 "seed": run.settings.get("seed"),
             }
@@ -43,8 +45,8 @@ def list_command(root: Root = Path("runs"), as_json: Json = False) -> None:
     if not rows:
         print(f"No runs in {root}/; gnomon quickstart makes one.")
         return
-    _table(
-        ["run", "kind", "state", "started", "task", "accuracy after", "seed"],
+    show_table(
+        ["run", "kind", "state", "started", "task or name", "accuracy after", "seed"],
         [[r["id"], r["kind"], r["state"], r["started"], r["task"], _figure(r["accuracy"]), r["seed"]] for r in rows],
     )
 
@@ -70,7 +72,7 @@ def show(run: Annotated[str, typer.Argument(help="A run's folder or id.")], as_j
         return
     print(f"{opened.path}: {opened.kind}, {opened.state}" + (f" ({opened.reason})" if opened.reason else ""))
     summary = whole["summary"] or {}
-    _table(["figure", "value"], [[key, _figure(value)] for key, value in summary.items()])
+    show_table(["figure", "value"], [[key, _figure(value)] for key, value in summary.items()])
 
 
 @app.command("report")
@@ -99,13 +101,3 @@ def _figure(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_figure(item)}" for key, item in list(value.items())[:8])
     return "" if value is None else str(value)
-
-
-def _table(headers: list[str], rows: list[list[Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*headers)
-    for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console().print(table)

@@ -1,5 +1,6 @@
 """Files that are never half written: atomic replacement, and JSON lines whose torn last line is ignored."""
 
+import datetime
 import json
 import math
 import os
@@ -25,13 +26,15 @@ def write_atomic(path: str | Path, content: str | bytes) -> None:
 
 
 def to_json(value: Any) -> str:
-    """Compact JSON in which what is not finite is null."""
+    """Compact JSON in which what is not finite is null, and dates are text."""
     return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, datetime.date):
+        return value.isoformat()
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

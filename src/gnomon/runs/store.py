@@ -74,10 +74,7 @@ class Run:
         from gnomon.runs.outlets import open_outlets
 
         folder = _new_folder(name, root) if path is None else Path(path)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(
-                f"{str(folder)!r} exists already; continue it with --resume, or give another folder with --out."
-            )
+        refuse_taken(folder)
         connected = open_outlets(outlets, folder, settings)
         folder.parent.mkdir(parents=True, exist_ok=True)
         making = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
@@ -298,6 +295,14 @@ class Run:
         """The figures of a finished run, None for any other."""
         path = self.path / "summary.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def refuse_taken(folder: Path) -> None:
+    """Raise UserError where no new run can be made in `folder`: to be asked before work that comes before the run."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(
+            f"{str(folder)!r} exists already; continue it with --resume, or give another folder with --out."
+        )
 
 
 def open_run(path: str | Path, root: str | Path = "runs") -> Run:

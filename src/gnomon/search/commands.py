@@ -7,6 +7,7 @@ import typer
 
 from gnomon.errors import UserError
 from gnomon.list_options import ListOptions
+from gnomon.runs.terminal import print_json, say, show_table
 
 if TYPE_CHECKING:
     from gnomon.search.table import Table
@@ -74,9 +75,9 @@ def spaces_command(as_json: Json = False) -> None:
         for name in spaces.names()
     ]
     if as_json:
-        _print_json({"spaces": rows})
+        print_json({"spaces": rows})
         return
-    _table(
+    show_table(
         ["space", "architectures", "options and their defaults (--set)"],
         [
             [
@@ -106,9 +107,9 @@ def rankers_command(as_json: Json = False) -> None:
         for ranker in found
     ]
     if as_json:
-        _print_json({"rankers": rows})
+        print_json({"rankers": rows})
         return
-    _table(
+    show_table(
         ["ranker", "better", "varies with", "source"],
         [
             [
@@ -165,9 +166,9 @@ def score_command(
     run, evaluated = run_scoring(settings, out=out, resume=resume, workers=workers, progress=Progress())
     summary = run.summary() or {}
     if as_json:
-        _print_json({"run": str(run.path), "evaluated": evaluated, **summary})
+        print_json({"run": str(run.path), "evaluated": evaluated, **summary})
         return
-    _table(
+    show_table(
         ["ranker", "variation (CV)", "first", "cannot be told from it", "failed"],
         [
             [
@@ -182,8 +183,8 @@ def score_command(
             for name, figures in summary["rankers"].items()
         ],
     )
-    _say(f"{summary['scores']} scores, {evaluated} of them measured now, {summary['failed']} failed")
-    _say(f"report: {run.path / 'report.html'}")
+    say(f"{summary['scores']} scores, {evaluated} of them measured now, {summary['failed']} failed")
+    say(f"report: {run.path / 'report.html'}")
 
 
 @app.command("variation", cls=ListOptions)
@@ -212,9 +213,9 @@ def variation_command(
     table = _read_table(file, arch, score, repeat=repeat, target=target, missing=missing, where=where)
     result = variation(table, cv=cv, lower=lower)
     if as_json:
-        _print_json(result)
+        print_json(result)
         return
-    _table(
+    show_table(
         ["score", "architectures", "repeats", "missing", f"CV ({cv})", "drift", "Kendall of CV and target"],
         [
             [
@@ -230,7 +231,7 @@ def variation_command(
         ],
     )
     if drifting := [name for name, figures in result["scores"].items() if figures["drift"]["flagged"]]:
-        _say(f"drift: {', '.join(drifting)} change with the repeat's number, so the repeats are not exchangeable")
+        say(f"drift: {', '.join(drifting)} change with the repeat's number, so the repeats are not exchangeable")
 
 
 @app.command("table", cls=ListOptions)
@@ -265,9 +266,9 @@ def table_command(
         missing=_missing(missing),
     )
     if as_json:
-        _print_json(result)
+        print_json(result)
         return
-    _table(
+    show_table(
         ["score", "missing", "Spearman", "in the top tenth", "Kendall", "target at its best", "more than parameters"],
         [
             [
@@ -308,16 +309,16 @@ def compare_command(
     x, y = (table.samples(each, score, table.repeats(each, score)) for each in (a, b))
     found = order.compare(x, y, paired=paired, alpha=alpha, missing="lowest")
     if as_json:
-        _print_json(found.to_dict())
+        print_json(found.to_dict())
         return
     words = {"greater": "larger than", "less": "smaller than", "undecided": "not distinguishable from"}
-    _say(
+    say(
         f"{a} is {words[found.decision]} {b} by {score}: p = {found.p_value:.4g} ({found.method}, {found.n_x} and"
         f" {found.n_y} repeats)"
     )
-    _say(f"P(A > B) + P(A = B) / 2 = {found.superiority}; the distributions cross by {found.crossing:.3f}")
+    say(f"P(A > B) + P(A = B) / 2 = {found.superiority}; the distributions cross by {found.crossing:.3f}")
     if missing_scores := found.missing_x + found.missing_y:
-        _say(f"{missing_scores} scores are missing and were ranked last")
+        say(f"{missing_scores} scores are missing and were ranked last")
 
 
 @app.command("run")
@@ -399,13 +400,13 @@ def run_command(
     run = run_search(settings, out=out, resume=resume, workers=workers, progress=Progress())
     summary = run.summary() or {}
     if as_json:
-        _print_json(summary)
+        print_json(summary)
         return
     from gnomon.search.words import outcome
 
     for sentence in outcome(summary):
-        _say(sentence)
-    _say(f"report: {run.path / 'report.html'}")
+        say(sentence)
+    say(f"report: {run.path / 'report.html'}")
 
 
 @app.command("report")
@@ -426,9 +427,9 @@ def report_command(
 
     path = write_report(open_run(run), comparator=comparator, alpha=alpha)
     if as_json:
-        _print_json({"report": str(path)})
+        print_json({"report": str(path)})
         return
-    _say(str(path))
+    say(str(path))
 
 
 @app.command("export")
@@ -446,9 +447,9 @@ def export_command(
 
     path = export(run, to, seed=seed)
     if as_json:
-        _print_json({"model": str(path)})
+        print_json({"model": str(path)})
         return
-    _say(str(path))
+    say(str(path))
 
 
 def _space(name: str, options: list[str] | None) -> Any:
@@ -521,25 +522,3 @@ def _span(estimate: dict[str, Any] | None) -> str:
 
 def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
-
-
-def _say(sentence: str) -> None:
-    from rich.console import Console
-
-    Console().print(sentence, soft_wrap=True, markup=False, highlight=False)
-
-
-def _table(headers: list[str], rows: list[list[Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*headers)
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    Console().print(table)
-
-
-def _print_json(result: Any) -> None:
-    from gnomon.runs.files import to_json
-
-    print(to_json(result))

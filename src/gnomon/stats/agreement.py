@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from scipy.special import stdtrit
 
 from gnomon.errors import UserError
-from gnomon.stats.arguments import as_array, check_resamples, column, missing
+from gnomon.stats.arguments import as_array, check_level, check_resamples, column, missing
 from gnomon.stats.estimate import Estimate
 from gnomon.stats.resample import bootstrap
 
@@ -26,7 +26,7 @@ NO_WIDTH = "no two ratings of a unit differ, so the interval has no width"
 
 
 def krippendorff_alpha(
-    ratings: Any, level: str = "nominal", *, ci: str | None = None, B: int = 2000, seed: int = 0
+    ratings: Any, level: str = "nominal", *, ci: str | float | None = None, B: int = 2000, seed: int = 0
 ) -> Estimate:
     """Krippendorff's alpha of a table of ratings, units x raters (Krippendorff 2011, Computing Krippendorff's
     Alpha-Reliability; the coincidences of section E).
@@ -38,7 +38,8 @@ def krippendorff_alpha(
     and (sum_{g = c..k} n_g - (n_c + n_k)/2)^2 on `ordinal`, where text is in alphabetical order. `n` counts the units
     with two ratings or more; the others say nothing.
 
-    `ci="bootstrap"` gives the percentile interval at 95 % over B resamples of those units.
+    `ci`, a number such as .95, gives the percentile interval at that level over B resamples of those units;
+    "bootstrap" stands for .95.
 
     Raises a UserError for an unknown level or ci, text or infinite numbers on interval and ratio, negative numbers on
     ratio, a table that is not two-dimensional.
@@ -46,8 +47,11 @@ def krippendorff_alpha(
     name = "krippendorff_alpha"
     if level not in LEVELS:
         raise UserError(f"{name}: level = {level!r} is not known; there are {', '.join(LEVELS)}.")
-    if ci not in (None, "bootstrap"):
-        raise UserError(f"{name}: ci = {ci!r} is not known; None or 'bootstrap'.")
+    confidence = CONFIDENCE if ci == "bootstrap" else ci
+    if isinstance(confidence, bool | str):
+        raise UserError(f"{name}: ci = {ci!r} is not known; None, 'bootstrap' or a level such as 0.95.")
+    if confidence is not None:
+        check_level(name, confidence)
     check_resamples(name, B)
     codes, values = _codes(name, _table(name, ratings), ordered=level == "ordinal")
     scale = np.arange(len(values)) if level in ("nominal", "ordinal") else _scale(name, level, values)
@@ -55,7 +59,7 @@ def krippendorff_alpha(
     paired = codes[(codes >= 0).sum(1) >= 2]
     if reason := _undefined(codes, paired):
         return Estimate(None, None, None, len(paired), method, reason=reason)
-    if ci is None:
+    if confidence is None:
         rows, alpha = _contributions(paired, scale, level)
         return Estimate(float(alpha(rows.sum(0)[None])[0]), None, None, len(paired), method)
     if len(paired) == 1:
@@ -65,7 +69,7 @@ def krippendorff_alpha(
     # Units with the same ratings contribute the same, so there are as many kinds of row as patterns, in any order.
     patterns, copies = np.unique(np.sort(paired, axis=1), axis=0, return_counts=True)
     rows, alpha = _contributions(patterns, scale, level)
-    found = bootstrap(rows, alpha, copies=copies, B=B, seed=seed, level=CONFIDENCE)
+    found = bootstrap(rows, alpha, copies=copies, B=B, seed=seed, level=confidence)
     reason = "; ".join(filter(None, [NO_WIDTH if found.value == 1 else None, found.reason])) or None
     return replace(found, method=f"{method}, {found.method}", reason=reason)
 

@@ -97,14 +97,20 @@ def counts(function: str, successes: Any, n: Any) -> tuple[int, int]:
 
 def check_level(function: str, level: float) -> None:
     """Refuse a confidence level outside (0, 1)."""
-    if not 0 < level < 1:
-        raise UserError(f"{function}: level = {level} must lie between 0 and 1, as 0.95 does.")
+    if isinstance(level, bool | str) or not 0 < level < 1:
+        raise UserError(f"{function}: level = {level!r} must lie between 0 and 1, as 0.95 does.")
 
 
 def check_resamples(function: str, B: int) -> None:
     """Refuse a number of resamples that is not a whole number from 1 up."""
     if not (B >= 1 and int(B) == B):
         raise UserError(f"{function}: B = {B} must be a whole number, at least 1.")
+
+
+def check_seed(function: str, seed: int) -> None:
+    """Refuse a seed that is not a whole number from 0 up."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise UserError(f"{function}: seed = {seed!r} must be a whole number, 0 or more.")
 
 
 def item(values: np.ndarray, position: int) -> Any:

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array, issparse
 from scipy.special import ndtr, ndtri
 
 from gnomon.errors import UserError
-from gnomon.stats.arguments import as_array, check_level, check_resamples, item, labels, weights
+from gnomon.stats.arguments import as_array, check_level, check_resamples, check_seed, item, labels, weights
 from gnomon.stats.estimate import Estimate
 
 BLOCK_BYTES = 24 * 2**20  # what one block of resamples takes: counts, their float copy, totals and the work on them
@@ -47,6 +47,7 @@ def bootstrap(
     n = rows.shape[0]
     check_resamples("bootstrap", B)
     check_level("bootstrap", level)
+    check_seed("bootstrap", seed)
     if method not in ("percentile", "bca"):
         raise UserError(f"bootstrap: method = {method!r} is not known; 'percentile' or 'bca'.")
     if copies is not None and cluster is not None:
