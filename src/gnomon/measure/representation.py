@@ -235,9 +235,7 @@ def _block(
             " those of the bootstrap in its limit."
         )
     if matched.n_missing:
-        notes.append(
-            f"{name}: rows left out for a missing value: {matched.n_missing:,}."
-        )
+        notes.append(f"{name}: rows left out for a missing value: {matched.n_missing:,}.")
     if matched.n_unmatched:
         notes.append(f"{name}: rows dropped, as the target has no such cell: {matched.n_unmatched:,}.")
     if cells.unlabelled:
