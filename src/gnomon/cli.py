@@ -21,6 +21,7 @@ def build() -> typer.Typer:
     import gnomon.posttrain.commands
     import gnomon.runs.commands
     import gnomon.search.commands
+    import gnomon.segment.commands
     import gnomon.tasks.commands
 
     app = typer.Typer(
@@ -40,6 +41,7 @@ def build() -> typer.Typer:
     app.add_typer(gnomon.tasks.commands.app, name="tasks")
     app.add_typer(gnomon.dynamics.commands.app, name="dynamics")
     app.add_typer(gnomon.search.commands.app, name="search")
+    app.add_typer(gnomon.segment.commands.app, name="segment")
     app.command("represent", cls=ListOptions)(gnomon.measure.represent_commands.represent)
     gnomon.measure.commands.app.command("rake")(gnomon.measure.represent_commands.rake)
     app.add_typer(gnomon.measure.commands.app, name="measure")
@@ -50,6 +52,9 @@ def build() -> typer.Typer:
         gnomon.runs.commands.REPORTS[f"search-{kind}"] = "gnomon.search.report:write_report"
     gnomon.runs.commands.REPORTS["measure-run"] = "gnomon.measure.report:write_report"
     gnomon.runs.commands.REPORTS["measure-represent"] = "gnomon.measure.representation_report:write_report"
+    gnomon.runs.commands.REPORTS["segment-train"] = "gnomon.segment.report:write_report"
+    gnomon.runs.commands.COMPARISONS["measure-run"] = "gnomon.measure.comparing:compare_runs"
+    gnomon.runs.commands.COMPARISONS["segment-train"] = "gnomon.segment.evaluating:compare_runs"
     compare = gnomon.runs.commands.app.command("compare", cls=ListOptions)
     compare(gnomon.posttrain.commands.compare_runs)
     gnomon.runs.commands.app.command("rescore")(gnomon.posttrain.commands.rescore)

@@ -291,6 +291,13 @@ def test_comparing_two_systems(gnomon, runs):
     assert "s_amb" in gnomon("measure", "compare", "fair", "leaning", "--boot", "200").stdout
     same = answer(gnomon("measure", "compare", "fair", "fair", "--boot", "200", "--json"))["differences"]
     assert {row["difference"] for row in same} <= {0.0, None}
+    by_kind = answer(gnomon("runs", "compare", "fair", "leaning", "--json"))["comparisons"]
+    whole = answer(gnomon("measure", "compare", "fair", "leaning", "--json"))
+    assert by_kind == [{"a": "fair", "b": "leaning", **whole}]
+    assert (
+        f"s_amb of Hats: leaning minus fair is {amb['difference']:+.3f} ["
+        in gnomon("runs", "compare", "fair", "leaning").stdout
+    )
 
 
 def test_agreement_of_raters(gnomon):

@@ -242,7 +242,7 @@ def run_command(
         )
         return
     show_table(
-        ["metric", "group", f"value [{level:.0%}]", "null", "range", "best", "answers", "units"],
+        ["metric", "group", f"value [{level:.0%}]", "null", "range", "best", "n", "units"],
         [
             [
                 row["metric"],

@@ -19,6 +19,7 @@ from gnomon.errors import UserError
 from gnomon.measure.instrument import Figure, Instrument
 from gnomon.measure.running import read_run
 from gnomon.measure.scoring import Scores, clusters_of, figures_of
+from gnomon.runs import Run
 from gnomon.seeds import derive
 from gnomon.stats import Estimate
 from gnomon.stats.arguments import check_level, check_resamples
@@ -67,6 +68,21 @@ def compare(a: Source, b: Source, *, level: float = 0.95, B: int = 2000, seed: i
         )
     _check_same_items(first.instrument, second.instrument)
     return compare_answers("compare", first, second, ("a", "b"), level=level, B=B, seed=seed)
+
+
+def compare_runs(a: Run, b: Run) -> tuple[dict[str, Any], list[str]]:
+    """`compare` of two runs for `gnomon runs compare`: the document for a script, and sentences."""
+    found = compare(a.path, b.path)
+    rows = found.frame.to_dicts()
+    said = [
+        f"{row['metric']} of {row['group']}: {b.path} minus {a.path} is "
+        + ("undefined" if row["difference"] is None else f"{row['difference']:+.3f}")
+        + ("" if row["low"] is None else f" [{row['low']:+.3f}, {row['high']:+.3f}]")
+        + ("" if row["p_holm"] is None else f", p = {row['p_holm']:.3g} (Holm)")
+        + f": {row['decision']}"
+        for row in rows
+    ]
+    return {"a": str(a.path), "b": str(b.path), "differences": rows, "notes": found.notes}, [*said, *found.notes]
 
 
 def read_scores(source: Source) -> Scores:

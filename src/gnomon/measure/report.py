@@ -93,7 +93,8 @@ def picture(scores: Scores) -> "Figure":
 def _subtitle(run: Run, scores: Scores) -> str:
     model, counts = run.settings.get("model"), scores.counts
     if model is None:
-        who = f"recorded answers, {run.settings['responses']['file']}"
+        recorded = run.settings["responses"]
+        who = f"recorded answers, {recorded['answer']} of {Path(recorded['file']).name}"
     elif model["kind"] == "sim":
         who = "a simulated system with " + ", ".join(f"{k} {model[k]:g}" for k in ("bias", "unknown", "accuracy"))
     elif model["kind"] == "policy":
@@ -159,7 +160,7 @@ def _meaning(page: Report, scores: Scores) -> None:
     ) if (found["metric"] == "s_dis").any() else None
     if found["b"].null_count():
         page.sentence(
-            "Undefined: no such system has this score, as one that does not guess, or leans further than guesses."
+            "b is undefined where no such system has the score: it would never guess, or lean further than guesses can."
         )
 
 

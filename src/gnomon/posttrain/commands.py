@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gnomon.errors import UserError
+from gnomon.runs.terminal import print_json, say
 
 if TYPE_CHECKING:
     from gnomon.posttrain.recipe import Recipe
@@ -243,10 +244,10 @@ def compare_runs(
     lower: Annotated[bool, typer.Option("--lower", help="With --against: a smaller figure is better.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare runs: two over the problems that both answered, or two groups of runs over their seeds.
+    """Compare runs: two over the problems, items or cases of both, or two groups of runs over their seeds.
 
-    Two runs or more: accuracy after training, paired over the problems. With --against: is a figure larger in one group
-    of finished runs, of any kind, than in the other, or can they not be told apart?
+    Two runs or more, of one kind: paired over what both answered, each of the others with the first. With --against: is
+    a figure larger in one group of finished runs, of any kind, than in the other, or can they not be told apart?
 
     Example: gnomon runs compare runs/a runs/b
 
@@ -273,8 +274,17 @@ def compare_runs(
     if len(runs) < 2:
         raise UserError("gnomon runs compare needs at least two runs.")
     from gnomon.posttrain.comparison import same_problems
+    from gnomon.runs.commands import COMPARISONS
 
     first, *others = (open_run(run) for run in runs)
+    if first.kind in COMPARISONS and all(other.kind == first.kind for other in others):
+        module, function = COMPARISONS[first.kind].split(":")
+        compared = [getattr(import_module(module), function)(first, other) for other in others]
+        if as_json:
+            print_json({"comparisons": [document for document, _ in compared]})
+        else:
+            say("\n".join(sentence for _, sentences in compared for sentence in sentences))
+        return
     rows = [
         {"a": str(first.path), "b": str(other.path), "difference": same_problems(first, other).to_dict()}
         for other in others

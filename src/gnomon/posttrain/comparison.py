@@ -41,8 +41,8 @@ def same_problems(a: Run, b: Run) -> Estimate:
     for run in (a, b):
         if run.kind != "posttrain":
             raise UserError(
-                f"{str(run.path)!r} is of kind {run.kind!r} and holds no graded problems; here post-training runs are"
-                " compared, runs of an instrument by gnomon measure compare, runs of any kind over seeds by --against."
+                f"{str(run.path)!r} is of kind {run.kind!r} and holds no graded problems; runs of one kind are"
+                " compared, and groups of runs of any kind over their seeds by --against."
             )
     first, second = _final_answers(a), _final_answers(b)
     common = sorted(first.keys() & second.keys())

@@ -14,6 +14,9 @@ app = typer.Typer(help="Look at runs, compare them, and check them.", no_args_is
 REPORTS: dict[str, str] = {}
 """Kind of run -> "module:function" that writes its report; the command line fills it, for reports live upstairs."""
 
+COMPARISONS: dict[str, str] = {}
+"""Kind of run -> "module:function" that compares two runs of it: a document for --json, and sentences."""
+
 Root = Annotated[Path, typer.Option(help="The folder that holds the runs.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 

@@ -21,7 +21,8 @@ STYLE = """
 :root { color-scheme: light dark; --page: #fbfaf7; --ink: #23272e; --muted: #69727e; --line: #dcd9d1; --card: #fff;
   --good: #2c7a4b; --bad: #b3402e; --accent: #2f6f9f; }
 @media (prefers-color-scheme: dark) { :root { --page: #16181c; --ink: #e4e2dc; --muted: #9aa2ad; --line: #33373e;
-  --card: #1e2126; --good: #74c493; --bad: #ef8f7c; --accent: #7fb5dd; } figure svg { filter: invert(.9) hue-rotate(180deg); } }
+  --card: #1e2126; --good: #74c493; --bad: #ef8f7c; --accent: #7fb5dd; } figure svg { filter: invert(.9) hue-rotate(180deg); }
+  figure:has(svg image) svg { filter: none; background: #fbfaf7; border-radius: 6px; padding: .4rem; box-sizing: border-box; } }
 body { background: var(--page); color: var(--ink); margin: 0 auto; max-width: 60rem; padding: 2.5rem 1.25rem 4rem;
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; }
 h1 { font-size: 1.7rem; margin: 0; letter-spacing: -.01em; } .subtitle { color: var(--muted); margin: .2rem 0 1.4rem; }

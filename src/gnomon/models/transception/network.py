@@ -156,7 +156,7 @@ class TransCeption(nn.Module):
         """Every pixel of a stage of width m C is m tokens of width C; the tokens of all stages are one sequence."""
         C = self.config.base_channels
         grids = [(x.shape[1], x.shape[2]) for x in maps_BHWc]
-        x_BNC = torch.cat([x.reshape(len(x), -1, C) for x in maps_BHWc], dim=1)
+        x_BNC = torch.cat([x.reshape(x.shape[0], -1, C) for x in maps_BHWc], dim=1)
         for layer in self.bridge:
             x_BNC = layer(x_BNC, grids)
         return _cut(x_BNC, grids)
@@ -421,7 +421,7 @@ class BridgeLayer(nn.Module):
     def forward(self, x_BNC: Tensor, grids: Sequence[tuple[int, int]]) -> Tensor:
         x_BNC = x_BNC + self.attention(self.attention_norm(x_BNC), grids)
         maps = _cut(self.ffn_norm(x_BNC), grids)
-        mixed = [ffn(x).reshape(len(x), -1, x_BNC.shape[-1]) for ffn, x in zip(self.ffns, maps, strict=True)]
+        mixed = [ffn(x).reshape(x.shape[0], -1, x_BNC.shape[-1]) for ffn, x in zip(self.ffns, maps, strict=True)]
         return x_BNC + torch.cat(mixed, dim=1)
 
 
