@@ -324,15 +324,17 @@ class _Training:
 
     # -- measuring the held fold
 
-    def _validate(self, step: int) -> None:
-        """Measure the held fold after `step`; the weights are kept where they are the best so far and asked for."""
-        figures = _figures(self._scores(), self.dataset, self.recipe.train.seed)
+    def _validate(self, step: int) -> list[Row]:
+        """The scores of the held fold after `step`; the weights are kept where they are the best and asked for."""
+        rows = self._scores()
+        figures = _figures(rows, self.dataset, self.recipe.train.seed)
         if not any(row["step"] == step for row in self.run.evaluations()):  # a resumed run may end a second time
             self.run.log_evaluation([{"step": step, **figures}])
         dice = figures["mean_dice"]["value"]
         if self.recipe.train.keep == "best" and (not self.best or (dice is not None and dice > self.best_dice)):
             self.best = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
             self.best_step, self.best_dice = step, -math.inf if dice is None else dice
+        return rows
 
     def _scores(self) -> list[Row]:
         return [row for case in self.held for row in self._score(case)]
@@ -349,12 +351,11 @@ class _Training:
     def _conclude(self) -> None:
         settings, run = self.recipe.train, self.run
         self.progress.say(f"measuring {len(self.held)} held cases" if self.held else "nothing is held out to measure")
-        if self.held:
-            self._validate(settings.steps)
-        if self.best:
+        rows = self._validate(settings.steps) if self.held else []
+        if self.best and self.best_step != settings.steps:
             self.network.load_state_dict(self.best)
+            rows = self._scores()
         save_model(run.path, self.segmenter, self.recipe.model)
-        rows = self._scores()
         write_rows(rows, run.path / "per_case.csv")
         run.finish(
             {
