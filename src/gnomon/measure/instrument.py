@@ -1,7 +1,6 @@
 """An instrument: its card, its items, and the rule that turns answers to them into figures."""
 
 import gzip
-import hashlib
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import polars as pl
 from gnomon import data
 from gnomon.errors import UserError
 from gnomon.measure import library, tables
+from gnomon.runs.files import sha256
 
 if TYPE_CHECKING:
     from gnomon.measure.library import Card
@@ -121,7 +121,7 @@ def load_instrument(name: "str | Path | Card", items: Any = None) -> Instrument:
                 f"load_instrument: the card {card.name!r} names no data to read; give items = a file of them."
             )
         paths = [data.fetch(entry) for entry in card.data]
-        sources = tuple(Source(entry, _sha256(path)) for entry, path in zip(card.data, paths, strict=True))
+        sources = tuple(Source(entry, sha256(path)) for entry, path in zip(card.data, paths, strict=True))
         return Instrument(card, _checked(rule.read(paths), f"items of {card.name!r}"), rule, sources)
     if isinstance(items, str | Path | list | tuple):
         given = [items] if isinstance(items, str | Path) else items
@@ -131,7 +131,7 @@ def load_instrument(name: "str | Path | Card", items: Any = None) -> Instrument:
         for path in paths:
             if not path.is_file():
                 raise UserError(f"load_instrument: items names {str(path)!r}, which is not a file.")
-        sources = tuple(Source(str(path), _sha256(path)) for path in paths)
+        sources = tuple(Source(str(path), sha256(path)) for path in paths)
         where = ", ".join(map(str, paths))
         if len(paths) == 1 and paths[0].suffix == ".parquet":
             table = tables.scan_table(paths[0], function="load_instrument", argument="items").collect()
@@ -201,7 +201,3 @@ def _checked(items: pl.DataFrame, where: str) -> pl.DataFrame:
                 f" 0 to {len(item['options']) - 1}."
             )
     return items
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -6,8 +6,6 @@ denominator, and what such numbers cannot say. And the run's folder that it is w
     summary.json     denominators and summaries, notes, the sha256 of every input
 """
 
-import hashlib
-import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,9 @@ import polars as pl
 from gnomon.errors import UserError
 from gnomon.measure.representation import RepresentationRatio
 from gnomon.measure.representation_plot import heat_maps
+from gnomon.measure.tables import write_parquet
 from gnomon.runs import Run
-from gnomon.runs.files import write_atomic
+from gnomon.runs.files import sha256
 from gnomon.runs.report import Report, flat
 
 KIND = "measure-represent"
@@ -45,12 +44,12 @@ def keep(
     exists.
     """
     margins = found.margins()
-    hashes = {role: {str(path): _sha256(path) for path in paths} for role, paths in inputs.items()}
+    hashes = {role: {str(path): sha256(path) for path in paths} for role, paths in inputs.items()}
     run = Run.create(out, kind=KIND, name=settings["name"], settings=settings, seed=settings["seed"])
-    _write_parquet(run.path / CELLS, found.frame)
-    _write_parquet(run.path / MARGINS, margins)
+    write_parquet(run.path / CELLS, found.frame)
+    write_parquet(run.path / MARGINS, margins)
     if terms is not None:
-        _write_parquet(run.path / TERMS, terms)
+        write_parquet(run.path / TERMS, terms)
     rows = {row["stratification"]: row for row in found.summary.to_dicts()}
     summary = {"stratifications": rows, "notes": list(found.notes), "inputs": hashes}
     run.finish(summary if facts is None else {**summary, "texts": facts})
@@ -390,14 +389,3 @@ def _number(value: float | None) -> str:
 
 def _of(part: int, whole: int) -> str:
     return "none" if whole == 0 else f"{part / whole:.0%}"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write_parquet(path: Path, frame: pl.DataFrame) -> None:
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer)
-    write_atomic(path, buffer.getvalue())

@@ -11,7 +11,6 @@ variable GNOMON_API_KEY alone, goes out in one header, and is cut out of whateve
 """
 
 import contextlib
-import hashlib
 import http.client
 import json
 import os
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gnomon.errors import UserError
 from gnomon.measure.simulation import SimModel
+from gnomon.runs.files import sha256
 
 if TYPE_CHECKING:
     from gnomon.measure.instrument import Instrument
@@ -416,9 +416,3 @@ def _retry_after(refusal: urllib.error.HTTPError, otherwise: float) -> float:
         return max(0.0, float(refusal.headers.get("Retry-After", "")))
     except ValueError:
         return otherwise
-
-
-def sha256(path: str | Path) -> str:
-    """The sha256 of a file as it lies there."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,7 +13,6 @@ Scores follow from items, answers and settings alone, so `read_run` scores them 
 `responses.parquet` (or the same as CSV or JSON lines) as --responses gives another run the same estimates.
 """
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, replace
@@ -29,8 +28,9 @@ from gnomon.measure.answers import read_answers
 from gnomon.measure.instrument import Instrument, Source, load_instrument
 from gnomon.measure.profiles import Profile, load_profile
 from gnomon.measure.scoring import Scores, score
+from gnomon.measure.tables import write_parquet
 from gnomon.runs import Run, open_run
-from gnomon.runs.files import append_lines, keep_lines, read_lines, to_json, write_atomic
+from gnomon.runs.files import append_lines, keep_lines, read_lines, sha256, to_json, write_atomic
 from gnomon.runs.progress import Progress
 from gnomon.runs.store import refuse_taken
 from gnomon.runs.terminal import say
@@ -153,7 +153,7 @@ def _created(ins: Instrument, settings: dict[str, Any], out: str | Path | None) 
     """A new run that holds the items and the card."""
     folder = None if out is None else Path(out)
     run = Run.create(folder, kind=KIND, name=ins.name, settings=settings, seed=settings["seed"])
-    _write_parquet(run.path / ITEMS, ins.items)
+    write_parquet(run.path / ITEMS, ins.items)
     write_atomic(run.path / CARD, _card_toml(ins.card))
     return run
 
@@ -164,7 +164,7 @@ def _resumed(ins: Instrument, settings: dict[str, Any], out: str | Path | None) 
     if (run.path / ITEMS).is_file() and not pl.read_parquet(run.path / ITEMS).equals(ins.items):
         run.mark("interrupted", run.reason)
         raise UserError(f"{str(run.path)!r} was begun with other items; --resume needs the same.")
-    _write_parquet(run.path / ITEMS, ins.items)
+    write_parquet(run.path / ITEMS, ins.items)
     write_atomic(run.path / CARD, _card_toml(ins.card))
     return run
 
@@ -189,7 +189,7 @@ def _keep(run: Run, ins: Instrument, scores: Scores) -> None:
     """Everything of a run that its answers decide."""
     from gnomon.measure.report import write_report
 
-    _write_parquet(run.path / RESPONSES, scores.answers.select("item_id", "answer"))
+    write_parquet(run.path / RESPONSES, scores.answers.select("item_id", "answer"))
     write_atomic(run.path / SCORES, to_json(scores.to_dict()) + "\n")
     keys = ["metric", "group", "draw", "value"]
     parts = [
@@ -197,7 +197,7 @@ def _keep(run: Run, ins: Instrument, scores: Scores) -> None:
         for (metric, group), draws in scores.draws.items()
     ]
     empty = pl.DataFrame(schema=dict(zip(keys, (pl.String, pl.String, pl.Int64, pl.Float64), strict=True)))
-    _write_parquet(run.path / DRAWS, pl.concat([empty, *(part.select(keys) for part in parts)]))
+    write_parquet(run.path / DRAWS, pl.concat([empty, *(part.select(keys) for part in parts)]))
     write_report(run, scores)
     figures = {f"{metric} [{group}]": each.to_dict() for (metric, group), each in scores.estimates.items()}
     run.finish({"instrument": ins.name, **scores.counts, **figures})
@@ -228,13 +228,13 @@ def _recorded(responses: Any, item: str | Sequence[str] | None, answer: str) -> 
     """Where recorded answers come from."""
     columns = {"item": item if item is None or isinstance(item, str) else list(item), "answer": answer}
     if isinstance(responses, str | Path):
-        return {"file": str(responses), "sha256": responding.sha256(responses), **columns}
+        return {"file": str(responses), "sha256": sha256(responses), **columns}
     return {"file": f"a {type(responses).__name__} in memory", **columns}
 
 
 def _described(profile: Profile, source: Any) -> dict[str, Any]:
     """A profile as part of a run's identity."""
-    kept = {"file": str(source), "sha256": responding.sha256(source)} if isinstance(source, str | Path) else {}
+    kept = {"file": str(source), "sha256": sha256(source)} if isinstance(source, str | Path) else {}
     return {**profile.model_dump(mode="json"), **kept}
 
 
@@ -247,9 +247,3 @@ def _card_toml(card: "Card") -> str:
         for name, metric in values["metrics"].items()
     }
     return tomli_w.dumps({key: list(value) if isinstance(value, tuple) else value for key, value in values.items()})
-
-
-def _write_parquet(path: Path, frame: pl.DataFrame) -> None:
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer)
-    write_atomic(path, buffer.getvalue())

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from gnomon.errors import UserError
+from gnomon.runs.files import write_atomic
 from gnomon.stats.arguments import missing
 
 MISSING = ("NA", "")
@@ -60,6 +61,13 @@ def scan_table(source: Any, *, function: str, argument: str) -> pl.LazyFrame:
         f"{function}: {argument} is of type {type(source).__name__}; a Polars or pandas frame, an Arrow table, a"
         " mapping of columns, or a path is expected."
     )
+
+
+def write_parquet(path: Path, frame: pl.DataFrame) -> None:
+    """Write `frame` so that `path` holds either what it held before or all of this."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    write_atomic(path, buffer.getvalue())
 
 
 def need_column(frame: pl.DataFrame | pl.LazyFrame, name: str, *, function: str, argument: str, where: str) -> None:

@@ -1,6 +1,7 @@
 """Files that are never half written: atomic replacement, and JSON lines whose torn last line is ignored."""
 
 import datetime
+import hashlib
 import json
 import math
 import os
@@ -23,6 +24,12 @@ def write_atomic(path: str | Path, content: str | bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sha256(path: str | Path) -> str:
+    """The sha256 of a file as it lies there."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def to_json(value: Any) -> str:
