@@ -170,6 +170,13 @@ def _over_map(module: nn.Module, x_BHWc: Tensor) -> Tensor:
     return module(x_BHWc.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
+def _plus_depthwise(conv: nn.Conv2d, x_BHWc: Tensor) -> Tensor:
+    """x + DW(x) for a depthwise 3 x 3 convolution, in one: the middle of every kernel is one larger."""
+    middle = F.pad(conv.weight.new_ones(1, 1), (1, 1, 1, 1))
+    x_BcHW = x_BHWc.permute(0, 3, 1, 2)
+    return F.conv2d(x_BcHW, conv.weight + middle, conv.bias, padding=1, groups=conv.groups).permute(0, 2, 3, 1)
+
+
 def _depthwise(width: int, kernel: int, **options: int | bool) -> nn.Conv2d:
     """One `kernel` x `kernel` filter for each channel; with stride 1 the map keeps its size."""
     return nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=width, **options)  # type: ignore[arg-type]
@@ -196,8 +203,7 @@ class MixFFN(nn.Module):
         self.reduce = nn.Linear(4 * width, width)
 
     def forward(self, x_BHWc: Tensor) -> Tensor:
-        h = self.expand(x_BHWc)
-        return self.reduce(F.gelu(self.norm(_over_map(self.depthwise, h) + h)))
+        return self.reduce(F.gelu(self.norm(_plus_depthwise(self.depthwise, self.expand(x_BHWc)))))
 
 
 class EfficientAttention(nn.Module):
@@ -319,7 +325,7 @@ class Branch(nn.Module):
 
     def forward(self, x_BHWc: Tensor) -> Tensor:
         for layer in self.layers:
-            x_BHWc = layer(_over_map(self.position, x_BHWc) + x_BHWc, self.relative)
+            x_BHWc = layer(_plus_depthwise(self.position, x_BHWc), self.relative)
         return x_BHWc
 
 
@@ -483,10 +489,9 @@ class SpatialAttention(nn.Module):
 
 
 class Expand(nn.Module):
-    """Patch expanding [B, H, W, c] -> [B, f H, f W, c']: linear without bias to f f c' channels, spread out, LN.
+    """Patch expanding: every pixel becomes f x f pixels, linear without bias to f f c' channels, then LN over c'.
 
-    Channel (p1 f + p2) c' + j of pixel (y, x) becomes channel j of pixel (f y + p1, f x + p2), an order that differs
-    from that of `torch.nn.PixelShuffle`.
+    [B, H, W, c] -> [B, H, W, f, f, c'], each pixel's f rows of f still together; `_spread` puts them in place.
     """
 
     def __init__(self, width: int, factor: int, out_width: int) -> None:
@@ -496,10 +501,16 @@ class Expand(nn.Module):
         self.norm = nn.LayerNorm(out_width)
 
     def forward(self, x_BHWc: Tensor) -> Tensor:
-        B, H, W, _ = x_BHWc.shape
-        f = self.factor
-        parts = self.linear(x_BHWc).view(B, H, W, f, f, -1)
-        return self.norm(parts.transpose(2, 3).reshape(B, f * H, f * W, -1))
+        x_BHWffc = self.linear(x_BHWc).unflatten(-1, (self.factor, self.factor, -1))
+        return self.norm(x_BHWffc)
+
+
+def _spread(x_BHWffc: Tensor) -> Tensor:
+    """[B, f H, f W, c']: place (p1, p2) of pixel (y, x) becomes pixel (f y + p1, f x + p2).
+
+    Channel (p1 f + p2) c' + j before is channel j after, an order that differs from that of `torch.nn.PixelShuffle`.
+    """
+    return x_BHWffc.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
 class DecoderStage(nn.Module):
@@ -527,12 +538,13 @@ class Decoder(nn.Module):
             DecoderStage(t, skip_width, factor, after)
             for (t, after), skip_width, factor in zip(pairwise(widths), skip_widths[2::-1], (2, 2, 4), strict=True)
         )
-        self.classify = nn.Conv2d(width, num_classes, 1)
+        self.classify = nn.Linear(width, num_classes)
         _xavier(self)
 
     def forward(self, maps_BHWc: Sequence[Tensor]) -> Tensor:
         *skips, last = maps_BHWc
-        x_BHWc = self.deepest(last)
+        x_BHWffc = self.deepest(last)
         for stage, skip in zip(self.stages, reversed(skips), strict=True):
-            x_BHWc = stage(x_BHWc, skip)
-        return self.classify(x_BHWc.permute(0, 3, 1, 2))
+            x_BHWffc = stage(_spread(x_BHWffc), skip)
+        # Pixels are put in place once they are K logits, fewer numbers than the C features they come from.
+        return _spread(self.classify(x_BHWffc)).permute(0, 3, 1, 2)
