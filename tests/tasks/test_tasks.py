@@ -27,7 +27,7 @@ def environment(name, **settings):
 
 
 def test_every_built_in_is_listed():
-    assert set(tasks.names()) == {*GENERATED, *FILES, "parallel"}
+    assert set(tasks.names()) == {*GENERATED, *FILES, "parallel", "story_edit"}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ BUILT_IN = {
     "parallel": "parallel:Parallel",
     "scan": "scan:Scan",
     "sort": "sort:Sort",
+    "story_edit": "story_edit:StoryEdit",
 }
 
 

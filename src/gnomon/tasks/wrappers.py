@@ -51,6 +51,11 @@ class _Wrapper:
         """The wrapped environment's figures over many answers, where it has any."""
         return getattr(self.env, "corpus_scores", None)
 
+    @property
+    def tried(self) -> Callable[[Task], tuple[str, str] | None] | None:
+        """The wrapped environment's attempts of record, where it has any: two, of which the second was right."""
+        return getattr(self.env, "tried", None)
+
     def tasks(self, split: str) -> Sequence[Task]:
         """The wrapped environment's tasks."""
         return self.env.tasks(split)
@@ -141,7 +146,9 @@ class TwoAttempt(_Wrapper):
         return _Attempts(self, task, seed)
 
     def demonstrations(self, task: Task, seed: int) -> tuple[str, ...]:
-        """The teacher's attempts, each made without a look at the others."""
+        """The teacher's attempts, each made without a look at the others; those of record where there are any."""
+        if self.tried is not None and self.attempts == 2 and (record := self.tried(task)) is not None:
+            return record
         texts = [self.env.demonstration(task, derive(seed, "attempt", k)) for k in range(self.attempts)]
         if self.slips > 0:
             rng = random.Random(f"{seed}/{task.id}/slips")
