@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gnomon.models.transception import TransCeption, TransCeptionConfig, from_official, to_official
-from gnomon.models.transception.network import Expand, FactorisedAttention, Fusion, RelativeEncoding, _cut
+from gnomon.models.transception.network import Expand, FactorisedAttention, Fusion, RelativeEncoding, _cut, _spread
 
 SMALL: dict[str, Any] = {"num_classes": 3, "base_channels": 8, "stage_depths": (2, 1, 2, 1)}
 
@@ -202,7 +202,7 @@ def test_expansion_puts_every_channel_where_it_belongs():
     part = Expand(6, 2, 3)
     part.norm = nn.Identity()
     x = noise(2, 3, 4, 6)
-    flat, out = part.linear(x), part(x)
+    flat, out = part.linear(x), _spread(part(x))
     assert out.shape == (2, 6, 8, 3)
     for y in range(3):
         for column in range(4):

@@ -116,7 +116,7 @@ def damage(root: Path, code: str) -> tuple[str, str]:
         return "masks/c3.png", "3 channels"
     if code == "channels_differ":
         Image.open(image).convert("L").save(image)
-        return "images/c3.png", "1 channels, but most images have 3"
+        return "images/c3.png", "1 channel, but most images have 3"
     if code == "nonfinite":
         changed = loaded(volume).copy()
         changed[4, 5, 6] = np.inf

@@ -229,3 +229,13 @@ def test_a_volume_of_one_kind_gives_what_it_has(balls):
     for content in ("0", "1"):
         labels = Batches(dataset, [content], settings, "axial")(1)[1]
         assert (labels == int(content)).all()
+
+
+def test_a_volume_is_looked_through_when_it_is_first_drawn(balls, monkeypatch):
+    asked = []
+    arrays = Dataset.arrays
+    monkeypatch.setattr(Dataset, "arrays", lambda self, case: asked.append(case) or arrays(self, case))
+    batches = made(balls, TrainSettings(augment="none", patch_size=(32, 32), batch_size=1))
+    assert asked == []  # a large data set begins at once
+    batches(1)
+    assert len(set(asked)) == 1

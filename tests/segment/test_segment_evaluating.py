@@ -234,6 +234,15 @@ def test_a_table_that_is_none_is_named_with_its_line(tmp_path: Path, old: str, n
     assert words in str(refused.value)
 
 
+def test_a_table_of_other_letters_is_named(tmp_path: Path):
+    write_rows([row("z\u00fcrich", 0.5)], tmp_path / "per_case.csv")
+    assert read_rows(tmp_path / "per_case.csv")[0]["case"] == "z\u00fcrich"
+    text = (tmp_path / "per_case.csv").read_text(encoding="utf-8")
+    (tmp_path / "per_case.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=r"per_case\.csv could not be read as a CSV table in UTF-8"):
+        read_rows(tmp_path / "per_case.csv")
+
+
 def test_a_table_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(UserError, match=r"no table .*per_case\.csv"):
         read_rows(tmp_path / "per_case.csv")
@@ -330,6 +339,16 @@ def test_patients_are_told_by_a_regular_expression(pictures: tuple[Path, Path]):
     refused("--group 'slice7(.)' does not match the id 'patient0_slice0'", *pictures, group="slice7(.)")
 
 
+def test_a_pictures_spacing_is_across_and_down(tmp_path: Path):
+    truth = np.zeros((20, 30), np.uint8)
+    truth[5:10, 5:10] = 1
+    for axis, distance in ((0, 6), (1, 2)):  # two pixels down, and two pixels across
+        save(tmp_path / f"t{axis}" / "a.png", truth)
+        save(tmp_path / f"p{axis}" / "a.png", np.roll(truth, 2, axis=axis))
+        found = evaluate(tmp_path / f"p{axis}", tmp_path / f"t{axis}", spacing=(1, 3))
+        assert found["classes"]["1"]["hd95"]["value"] == pytest.approx(distance)
+
+
 def test_results_are_written_whole_and_read_back(pictures: tuple[Path, Path], tmp_path: Path):
     found = evaluate(*pictures, out=tmp_path / "scores")
     assert sorted(path.name for path in (tmp_path / "scores").iterdir()) == ["evaluation.json", "per_case.csv"]
@@ -340,6 +359,8 @@ def test_results_are_written_whole_and_read_back(pictures: tuple[Path, Path], tm
     assert again["classes"] == found["classes"]
     with pytest.raises(UserError, match="exists already"):
         evaluate(*pictures, out=tmp_path / "scores")
+    with pytest.raises(UserError, match=r"per_case\.csv is no folder"):
+        evaluate(*pictures, out=tmp_path / "scores" / "per_case.csv" / "out")
 
 
 def test_subgroups_have_the_same_figures_each(pictures: tuple[Path, Path], tmp_path: Path):

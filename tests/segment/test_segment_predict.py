@@ -583,9 +583,10 @@ def test_impossible_requests_leave_nothing(tmp_path):
     for arguments, says in (
         ((run, tmp_path / "empty", tmp_path / "out"), "empty holds no image"),
         ((run, tmp_path / "absent", tmp_path / "out"), "absent does not exist"),
-        ((run, tmp_path / "taken" / "mine.txt", tmp_path / "out"), "mine.txt cannot be read"),
+        ((run, tmp_path / "taken" / "mine.txt", tmp_path / "out"), "mine.txt is not in a format that is read"),
         ((tmp_path / "empty", inputs, tmp_path / "out"), "empty holds no model.json"),
         ((run, inputs, tmp_path / "taken"), "exists already"),
+        ((run, inputs, tmp_path / "taken" / "mine.txt" / "out"), r"mine\.txt is no folder"),
     ):
         with pytest.raises(UserError, match=says):
             predict_files(*arguments)
@@ -599,6 +600,13 @@ def test_arrays_of_another_kind_are_refused():
         segmenter().predict(ANATOMY)
     with pytest.raises(UserError, match="has 3 channels"):
         segmenter().predict(picture(9, 9, 3))
+    for array, says in (
+        (np.zeros((9, 9), complex), r"complex128 of shape \(9, 9\); pixels"),
+        (np.zeros((0, 9)), r"float64 of shape \(0, 9\)"),
+        (np.array([["a"]]), "<U1"),
+    ):
+        with pytest.raises(UserError, match=says):
+            segmenter().predict(array)
     with pytest.raises(UserError, match="is a picture"):
         of_volumes().predict(ANATOMY[0])
     with pytest.raises(UserError, match=r"no voxel spacing.*spacing="):

@@ -197,7 +197,7 @@ def test_a_window_is_clipped_and_becomes_minus_one_to_one():
     assert rule.apply(np.array([[-900, -100, 0, 300, 4000]], np.int16)) == pytest.approx(
         np.array([[-1, -1, -0.5, 1, 1]])
     )
-    assert Intensity.from_dict(json.loads(json.dumps(rule.to_dict()))) == rule
+    assert rule.to_dict() == {"kind": "window", "window": [-100, 300]}
     given = np.array([[1, 2]], np.float32)
     rule.apply(given)
     assert np.array_equal(given, [[1, 2]])
@@ -446,6 +446,13 @@ def test_a_folder_that_exists_is_left_alone(tmp_path):
     assert (tmp_path / "out" / "dataset.json").read_bytes() == before
 
 
+def test_a_place_where_nothing_can_be_made_is_refused_before_the_audit(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UserError, match=r"--out .*file/below/out: .*file is no folder; another place is expected"):
+        prepare(tmp_path / "absent", tmp_path / "file" / "below" / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_the_same_seed_writes_the_same_bytes(tmp_path):
     data = pictures(tmp_path / "data")
     for out in ("a", "b"):
@@ -500,9 +507,25 @@ def test_a_folder_that_is_no_data_set_is_refused(tmp_path):
         with pytest.raises(UserError, match=match):
             load_dataset(tmp_path)
     prepare(pictures(tmp_path / "data"), tmp_path / "out", labels=LABELS, folds=2)
-    (tmp_path / "out" / "arrays" / "p2_4.label.npy").unlink()
+    array = tmp_path / "out" / "arrays" / "p2_4.label.npy"
+    for content in (array.read_bytes()[:-3], b"?", b""):
+        array.write_bytes(content)
+        with pytest.raises(UserError, match=r"p2_4\.label\.npy is damaged; prepare"):
+            load_dataset(tmp_path / "out")
+    array.unlink()
     with pytest.raises(UserError, match=r"p2_4\.label\.npy is missing"):
         load_dataset(tmp_path / "out")
+    file = tmp_path / "out" / "dataset.json"
+    whole = json.loads(file.read_text())
+    for change, match in (
+        ({"folds": "two"}, r"dataset\.json: folds = 'two', but"),
+        ({"cases": []}, r"dataset\.json: cases = \[\], but"),
+        ({"cases": [{"id": "a"}]}, r"dataset\.json: cases\.0\.image is missing"),
+        ({"intensity": {"kind": "gamma", "window": None}}, r"intensity\.kind = 'gamma'"),
+    ):
+        file.write_text(json.dumps(whole | change))
+        with pytest.raises(UserError, match=match):
+            load_dataset(tmp_path / "out")
 
 
 def test_the_cell_set_prepares_with_names(tmp_path):

@@ -175,9 +175,14 @@ def test_what_cannot_be_read_is_one_sentence_with_the_name(tmp_path):
 
     refused("a.png", encoded(GREY, "BMP"), "not what its name says")
     refused("b.png", encoded(GREY, "PNG")[:40], "cannot be read as PNG")
-    refused("c.png", b"", "cannot be read as PNG")
+    refused("c.png", b"", r"c\.png is empty; an image")
+    refused("c.nii.gz", b"", r"c\.nii\.gz is empty; an image")
     refused("d.png", png16(DEEP[..., :2]), "stores its 16-bit pixels as LA")
-    refused("e.nii.gz", nibabel.Nifti1Image(GREY[..., None], np.eye(4)).to_bytes(), "cannot be read as NIfTI")
+    wrong = "cannot be read as NIfTI: its content is not what its name says"
+    refused("e.nii.gz", nibabel.Nifti1Image(GREY[..., None], np.eye(4)).to_bytes(), wrong)
+    refused("t.nii.gz", b"an apology of the server", wrong)
+    refused("t.nii", b"an apology of the server" * 40, wrong)
+    refused("u.nii.gz", gzip.compress(b"an apology of the server" * 40), wrong)
     whole = gzip.compress(nibabel.Nifti1Image(RNG.random((9, 9, 9)), np.eye(4)).to_bytes())
     refused("f.nii.gz", whole[: len(whole) // 2], "cannot be read as NIfTI")
     flat = nibabel.Nifti1Image(GREY[..., None], None)
@@ -302,6 +307,19 @@ def test_a_folder_that_cannot_be_audited_is_a_sentence(tmp_path):
     (tmp_path / "data.txt").touch()
     with pytest.raises(UserError, match="neither a folder nor"):
         reading.find_cases(tmp_path / "data.txt")
+
+
+def test_a_datalist_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "list.json").write_text('[{"image": "a.png", "label": "b.png"}]', encoding="utf-8-sig")
+    assert reading.find_cases(tmp_path / "list.json").cases[0].id == "a"
+
+
+def test_files_in_deeper_folders_are_pointed_out(tmp_path):
+    for place in ("images", "labels"):
+        (tmp_path / place / "patient1").mkdir(parents=True)
+        Image.fromarray(GREY).save(tmp_path / place / "patient1" / "a.png")
+    with pytest.raises(UserError, match="no image and no mask.*; files in folders below images/ belong into a JSON"):
+        reading.find_cases(tmp_path)
 
 
 def test_a_datalist_gives_names_groups_and_folds(tmp_path):

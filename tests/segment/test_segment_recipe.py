@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gnomon.errors import UserError
+from gnomon.segment.networks import build, count_parameters
 from gnomon.segment.recipe import Recipe, from_settings, parse_fold, read_recipe, to_settings
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -67,6 +68,11 @@ def test_the_published_recipe_is_the_published_model_and_optimiser():
     assert train.augment == "strong"
 
 
+def test_the_tiny_recipe_is_the_smallest_width():
+    model = read_recipe(RECIPES / "segment-tiny.toml").model
+    assert count_parameters(build(model, in_channels=3, classes=3, seed=0)) == 473_945
+
+
 @pytest.mark.parametrize(
     ("table", "line", "says"),
     [
@@ -75,6 +81,11 @@ def test_the_published_recipe_is_the_published_model_and_optimiser():
         ("train", "lr = -1e-3", "train.lr = -0.001, but it should be greater than 0"),
         ("train", "lr = nan", "train.lr = nan, but it should be"),
         ("train", 'steps = "many"', "train.steps = 'many', but it should be a valid integer"),
+        ("train", "steps = true", "train.steps = True, but it should be a valid integer"),
+        ("train", 'steps = "5"', "train.steps = '5', but it should be a valid integer"),
+        ("train", 'lr = "1e-3"', "train.lr = '1e-3', but it should be a valid number"),
+        ("train", "patch_size = [96.0, 96]", "train.patch_size.0 = 96.0, but it should be a valid integer"),
+        ("predict", 'keep_largest = "yes"', "predict.keep_largest = 'yes', but it should be a valid boolean"),
         ("train", "steps = 0", "train.steps = 0, but it should be greater than 0"),
         ("train", "patch_size = [100, 96]", "r.toml:4: train.patch_size: 100 is not a multiple of 32; 96 would be."),
         ("train", "patch_size = [96]", "train.patch_size = [96]"),
@@ -83,7 +94,7 @@ def test_the_published_recipe_is_the_published_model_and_optimiser():
         ("train", 'augment = "heavy"', "'none', 'light' or 'strong'"),
         ("train", "flip_axes = [2]", "train.flip_axes.0 = 2, but it should be 0 or 1"),
         ("train", "flip_axes = [1, 1]", "train.flip_axes: [1, 1] names an axis twice"),
-        ("train", 'device = "tpu"', "train.device = 'tpu'"),
+        ("train", 'device = "tpu"', "train.device: 'tpu' is no device that is used; 'auto', 'cpu', 'cuda' or 'cuda:1'"),
         ("train", 'keep = "worst"', "'last' or 'best'"),
         ("model", "base_channels = 20", "r.toml:4: model.base_channels: 20 is not a multiple of 8; 16 would be."),
         ("model", 'name = "vit"', "model.name = 'vit', but it should be 'transception', 'unet' or 'segresnet'"),

@@ -1,7 +1,10 @@
 """The page of a training: complete, without scripts or network, and every drawn case is the one that its title names."""
 
+import itertools
 import json
 import re
+import shutil
+from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -11,11 +14,12 @@ from segment_samples import TINY, pictures, volumes
 from gnomon.errors import UserError
 from gnomon.runs import Run, open_run
 from gnomon.segment import pictures as drawing
-from gnomon.segment.evaluating import read_rows
+from gnomon.segment.evaluating import compare_cases, read_rows, score_case, write_rows
 from gnomon.segment.metrics import HD95, score
+from gnomon.segment.prepare import load_dataset, prepare
 from gnomon.segment.reading import Frame
 from gnomon.segment.recipe import read_recipe
-from gnomon.segment.report import find_baseline, write_report
+from gnomon.segment.report import _grouped, find_baseline, write_report
 from gnomon.segment.train import train
 
 
@@ -26,8 +30,6 @@ def trained(data, out, *settings, fold=0):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """Pictures, two of them damaged, and a SegResNet trained on one of three folds."""
-    from gnomon.segment.prepare import prepare
-
     root = tmp_path_factory.mktemp("report")
     pictures(root)
     (root / "raw" / "labels" / "p7.png").unlink()
@@ -35,6 +37,11 @@ def made(tmp_path_factory):
     prepare(root / "raw", root / "sound", labels={"ground": 0, "disc": 7}, folds=3, skip_bad=True)
     trained(root / "sound", root / "runs" / "first", 'model.name="segresnet"')
     return root
+
+
+def copied(made, folder):
+    """The trained run once more, to be changed."""
+    return open_run(shutil.copytree(made / "runs" / "first", folder / "run"))
 
 
 def text_of(path):
@@ -64,6 +71,8 @@ def test_the_page_is_complete_and_needs_nothing_else(made):
     assert "unpaired_image" in text
     assert "images/p8.png" in text
     assert "rare_label" not in text
+    assert "bootstrapped over cases" in text
+    assert "7, each taken for a patient of its own" in text
     assert "disc=7" in text
     for heading in ("Every class", "Beside a U-Net", "Cases", "Training", "Data", "Settings"):
         assert f"<h2>{heading}</h2>" in source
@@ -136,8 +145,14 @@ def test_the_baseline_is_named_where_it_was_run_on_the_same_cases_and_asked_for_
     assert found[0].path == unet.path
     text = text_of(write_report(run))
     assert "No U-Net was trained" not in text
-    assert "segresnet minus unet in dice" in text
+    assert "Difference: segresnet minus unet in Dice, paired over cases" in text
     assert f"{unet.summary()['params']:,}" in text
+    compared = compare_cases(rows, read_rows(unet.path / "per_case.csv"))
+    for gap in (compared["classes"]["disc"]["difference"], compared["mean"]["difference"]):
+        assert f"{gap['value']:+.3f}" in text
+    assert "cannot be told apart" in text
+    assert "Undecided: 3 pairs can never decide" in text  # a fold of three cases
+    assert ".. " not in text
     other = [{**row, "n_truth": row["n_truth"] + 1} for row in rows]
     assert find_baseline(run, other) is None
     assert "Beside a U-Net" not in text_of(write_report(unet))
@@ -173,9 +188,7 @@ def test_a_page_needs_a_finished_training(tmp_path):
 
 def test_undefined_values_are_counted_on_the_page(made, tmp_path):
     """A table in which one class was missed, spurious, and in neither mask once each."""
-    from gnomon.segment.evaluating import score_case, write_rows
-
-    run = trained(made / "sound", tmp_path / "run", "train.steps=2")
+    run = copied(made, tmp_path)
     square, nothing = np.zeros((20, 20), int), np.zeros((20, 20), int)
     square[4:9, 4:9] = 7
     pairs = {"p0": (square, square), "p1": (nothing, square), "p2": (square, nothing), "p3": (nothing, nothing)}
@@ -186,6 +199,22 @@ def test_undefined_values_are_counted_on_the_page(made, tmp_path):
     assert ["disc", "3", "1", "1", "3", "1", "1", "1"] in cells
     assert ["p1", "0.000", "0.000", "disc missed"] in cells
     assert ["p2", "0.000", "0.000", "disc spurious"] in cells
+
+
+def test_groups_are_said_to_be_groups(made, tmp_path):
+    """Three held cases of two patients."""
+    run = copied(made, tmp_path)
+    rows = read_rows(run.path / "per_case.csv")
+    for place, row in enumerate(rows):
+        row["group"] = f"patient{place // 2}"
+    write_rows(rows, run.path / "per_case.csv")
+    text = text_of(write_report(run))
+    assert "3 held cases of 2 groups (patients)" in text
+    assert "bootstrapped over groups" in text
+    assert "patient1" in text
+    data = load_dataset(made / "sound")
+    grouped = [replace(case, group=f"patient{place // 2}") for place, case in enumerate(data.cases)]
+    assert _grouped(replace(data, cases=grouped)) == "7 of 4 groups (patients)"
 
 
 # -- sections through volumes --------------------------------------------------------------------------------------------
@@ -301,3 +330,76 @@ def test_curves_leave_out_steps_without_a_loss():
     assert 3 not in steps
     assert len(steps) == 28
     assert len(drawing.curves({"a": [{"step": 1, "loss": None}]}, {"a": []}).axes) == 1
+    one = [{"step": 4, "mean_dice": {"value": 0.5, "low": 0.4, "high": 0.6}}]
+    loss, dice = drawing.curves({"fold 0": rows}, {"fold 0": one}).axes
+    assert dice.get_xlim() == loss.get_xlim()
+
+
+# -- what is drawn over an image -----------------------------------------------------------------------------------------
+
+
+def test_a_prediction_tints_its_pixels_and_no_others():
+    grey = np.full((4, 5), 0.5)
+    mask = np.zeros((4, 5), int)
+    mask[1, 2], mask[3, 4] = 7, 9
+    tinted = drawing._tinted(grey, mask, {7: "#ff0000", 9: "#0000ff"})
+    share = drawing.TINT
+    np.testing.assert_allclose(tinted[1, 2], [0.5 + 0.5 * share, 0.5 - 0.5 * share, 0.5 - 0.5 * share])
+    np.testing.assert_allclose(tinted[3, 4], [0.5 - 0.5 * share, 0.5 - 0.5 * share, 0.5 + 0.5 * share])
+    assert (tinted == 0.5).all(axis=-1).sum() == 18
+    colours = np.random.default_rng(0).random((4, 5, 3))
+    before = colours.copy()
+    tinted = drawing._tinted(colours, mask, {7: "#ff0000"})
+    np.testing.assert_array_equal(colours, before)
+    assert (tinted != colours).any(axis=-1).sum() == 1
+
+
+def test_outlines_leave_out_specks_and_small_holes_of_noise():
+    whole = np.zeros((50, 40), bool)  # a speck is below 4 pixels
+    whole[10:30, 10:30] = True
+    noisy = whole.copy()
+    noisy[2, 2:5] = noisy[45, 3] = True
+    noisy[15, 15] = noisy[20, 20:23] = False
+    np.testing.assert_array_equal(drawing._without_specks(noisy), whole)
+    whole[2, 2:6] = True
+    whole[20, 20:24] = False
+    np.testing.assert_array_equal(drawing._without_specks(whole), whole)
+    for same in (np.zeros((9, 9), bool), np.ones((9, 9), bool)):
+        np.testing.assert_array_equal(drawing._without_specks(same), same)
+
+
+def test_a_long_name_stays_above_its_own_case():
+    image = np.zeros((8, 8))
+    plane = drawing.Plane("", image, image, image, image)
+    name = "sub-0123456789_ses-preoperative_acq-highres_run-02_T2w"
+    plot = drawing.cases([(f"next worst: {name}\nDice 0.812", [plane]), ("b\nDice 1.000", [plane])], {"x": 1})
+    title = plot.axes[0].get_title()
+    assert max(map(len, title.split("\n"))) <= drawing.LETTERS
+    assert title.replace("\n", "").replace(" ", "") == f"nextworst:{name}Dice0.812"
+    assert title.endswith("\nDice 0.812")
+    assert [text.get_text() for text in plot.legends[0].get_texts()] == ["x", "truth", "prediction"]
+
+
+def seen(colour, lacking):
+    """CIE L*a*b* of a colour as it is seen with a cone type `lacking` (Machado et al. 2009, severity 1)."""
+    matrices = {
+        "none": np.eye(3),
+        "L": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        "M": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+        "S": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    }
+    rgb = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    linear = np.clip(np.array(matrices[lacking]) @ linear, 0, 1)
+    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    x, y, z = np.cbrt(np.array(to_xyz) @ linear / [0.95047, 1, 1.08883])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("lacking", ["none", "L", "M", "S"])
+def test_no_two_structures_look_alike_to_readers_who_lack_a_cone_type(lacking):
+    colours = [seen(colour, lacking) for colour in drawing.STRUCTURES]
+    for count, least in ((6, 30), (9, 20)):  # 2 is just noticeable, side by side
+        for a, b in itertools.combinations(colours[:count], 2):
+            assert np.linalg.norm(a - b) > least
+    assert len(colours) == 9

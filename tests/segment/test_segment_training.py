@@ -389,6 +389,8 @@ def test_a_held_file_that_is_gone_is_named_before_the_first_step(tmp_path):
 def test_a_folder_that_is_taken_and_settings_that_differ_are_refused(discs, whole, tmp_path):
     with pytest.raises(UserError, match=r"exists already; continue it with --resume"):
         trained(tiny(discs), whole.path)
+    with pytest.raises(UserError, match=r"--out .*recipe\.toml is no folder"):
+        trained(tiny(discs), whole.path / "recipe.toml" / "run")
     with pytest.raises(UserError, match="--resume needs --out"):
         trained(tiny(discs), None, resume=True)
     with pytest.raises(UserError, match=r"train\.seed = 0, not 1"):

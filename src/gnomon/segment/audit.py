@@ -290,7 +290,9 @@ def _unlike_the_others(
         return Problem("mixed_dims", file, message)
     if each.channels != channels:
         return Problem(
-            "channels_differ", file, f"{file} has {each.channels} channels, but most images have {channels}."
+            "channels_differ",
+            file,
+            f"{file} has {each.channels} channel{'' if each.channels == 1 else 's'}, but most images have {channels}.",
         )
     return None
 

@@ -43,7 +43,7 @@ class Batches:
         self._axis = SLICE_AXES[slice_axis] if dataset.dims == 3 else None
         self._kept: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._bytes = 0
-        self._slices = {} if self._axis is None else {case: self._by_content(case) for case in self._cases}
+        self._slices: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # of the volumes that were drawn so far
 
     def __call__(self, step: int) -> Batch:
         """The batch of `step` (from 1)."""
@@ -87,6 +87,8 @@ class Batches:
         return np.flatnonzero(holds), np.flatnonzero(~holds)
 
     def _slice(self, case: str, generator: np.random.Generator) -> int:
+        if case not in self._slices:
+            self._slices[case] = self._by_content(case)
         with_structure, without = self._slices[case]
         wanted = with_structure if generator.random() < FOREGROUND else without
         return int(generator.choice(wanted if len(wanted) else np.concatenate([with_structure, without])))

@@ -119,11 +119,9 @@ def prepare_command(
     if as_json:
         print_json(result)
         return
+    of_groups = "" if result["groups"] == result["cases"] else f" of {result['groups']} groups"
     left_out = f" ({result['excluded']} files with errors left out)" if result["excluded"] else ""
-    say(
-        f"{result['cases']} cases{left_out} of {result['groups']} groups in {result['folds']} folds, labels"
-        f" {_named(result['labels'])}"
-    )
+    say(f"{result['cases']} cases{left_out}{of_groups} in {result['folds']} folds, labels {_named(result['labels'])}")
     say(f"next: gnomon segment train --data {result['out']} --fold 0")
 
 
@@ -224,7 +222,10 @@ def evaluate_command(
     group: Group = None,
     spacing: Annotated[
         str | None,
-        typer.Option(metavar="X,Y[,Z]", help="Pixel size in mm, in place of the files': --spacing 0.5,0.5."),
+        typer.Option(
+            metavar="X,Y[,Z]",
+            help="Voxel size in mm, of a picture across and down, in place of the files': --spacing 0.5,0.5.",
+        ),
     ] = None,
     tolerance: Annotated[float, typer.Option(help="Distance that NSD forgives, in mm or pixels: --tolerance 2.")] = 2.0,
     both_empty: Annotated[
@@ -283,7 +284,7 @@ def evaluate_command(
         return
     _print_scores(result)
     for name, summary in result.get("groups", {}).items():
-        say(f"\n{name}: {summary['cases']} cases")
+        say(f"\nsubgroup {name}: {summary['cases']} cases")
         _print_means(summary)
     if out is not None:
         say(f"scores of each case: {out / 'per_case.csv'}")
@@ -303,8 +304,11 @@ def export_command(
     Example: gnomon segment export runs/first --to model.onnx
     """
     _require_extra()
+    from gnomon.runs.progress import Progress
     from gnomon.segment.export import export
 
+    if to.suffix == ".onnx":
+        Progress(quiet=as_json).say("writing the network as ONNX and running it with onnxruntime: about a minute")
     result = export(run, to)
     if as_json:
         print_json(result)

@@ -29,6 +29,7 @@ from gnomon.segment.metrics import (
     diagonal,
     score,
 )
+from gnomon.segment.output import require_free, whole_folder
 from gnomon.stats import Estimate
 
 Row = dict[str, Any]
@@ -93,12 +94,19 @@ def read_rows(path: Path) -> list[Row]:
     """The rows that `write_rows` wrote. Raises UserError, with the line, for what is no such table."""
     if not path.is_file():
         raise UserError(f"There is no table {str(path)!r}; the per_case.csv of an evaluation is expected.")
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        lacking = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-        if lacking:
-            raise UserError(f"{path} has no column {lacking[0]!r}; the columns {', '.join(COLUMNS)} are expected.")
-        return [_row(cells, f"{path}:{reader.line_num}") for cells in reader]
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            lacking = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+            if lacking:
+                raise UserError(f"{path} has no column {lacking[0]!r}; the columns {', '.join(COLUMNS)} are expected.")
+            return [_row(cells, f"{path}:{reader.line_num}") for cells in reader]
+    except (UnicodeDecodeError, csv.Error) as fault:
+        raise _no_table(path, fault) from fault
+
+
+def _no_table(path: Path, fault: Exception) -> UserError:
+    return UserError(f"{path} could not be read as a CSV table in UTF-8 ({fault}).")
 
 
 def _row(cells: dict[str, str], where: str) -> Row:
@@ -242,7 +250,8 @@ def evaluate(
     """Score a folder of predicted masks against a folder of true ones, matched by file name without extension.
 
     `labels` names the file values, the background first; without it the values must be 0 to K - 1 and are their own
-    names. `spacing` stands in for that of the files; where neither is known, distances are in pixels. `group` is a
+    names. `spacing`, (x, y, z) of volumes and (x, y) of pictures, whose width x is their second axis, stands in for
+    that of the files; where neither is known, distances are in pixels. `group` is a
     regular expression whose first capture on a file's name is its patient; without it every case is one. `by` is a CSV
     table that assigns cases (column `id`) to subgroups, which are then summarised one by one as well.
 
@@ -257,8 +266,8 @@ def evaluate(
     shown = Progress(quiet=True) if progress is None else progress
     _check_policies(both_empty, missed)
     check_tolerance(tolerance, "--tolerance")
-    if out is not None and Path(out).exists() and (not Path(out).is_dir() or any(Path(out).iterdir())):
-        raise UserError(f"{str(out)!r} exists already and is not an empty folder; give another one with --out.")
+    if out is not None:
+        require_free(out)
     pairs = _matched(Path(predictions), Path(truth))
     groups = group_of([Case(case, (predicted,), true) for case, (predicted, true) in pairs.items()], group)
     subgroups = None if by is None else _subgroups(Path(by), list(pairs))
@@ -294,9 +303,9 @@ def evaluate(
         names = sorted(set(subgroups.values()))
         result["groups"] = {name: summary([row for row in rows if subgroups[row["case"]] == name]) for name in names}
     if out is not None:
-        Path(out).mkdir(parents=True, exist_ok=True)
-        write_rows(rows, Path(out) / "per_case.csv")
-        write_atomic(Path(out) / "evaluation.json", to_json(result) + "\n")
+        with whole_folder(Path(out)) as making:
+            write_rows(rows, making / "per_case.csv")
+            write_atomic(making / "evaluation.json", to_json(result) + "\n")
     return result
 
 
@@ -338,7 +347,8 @@ def _checked(
             if spacing is None:
                 spacings[case] = true_frame.spacing or frame.spacing
             else:
-                spacings[case] = check_spacing(spacing, t.ndim, "--spacing", of=f"{true}'s {t.shape} pixels")
+                sizes = check_spacing(spacing, t.ndim, "--spacing", of=f"{true}'s {t.shape} pixels")
+                spacings[case] = sizes if t.ndim == 3 else sizes[::-1]
             for path, mask in ((true, t), (predicted, p)):
                 seen[path] = set(np.unique(mask).tolist())
             show(done, case)
@@ -384,7 +394,7 @@ def _subgroups(path: Path, cases: Sequence[str]) -> dict[str, str]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header, *lines = [line for line in csv.reader(file) if line] or [[]]
     except (UnicodeDecodeError, csv.Error) as fault:
-        raise UserError(f"{path} could not be read as a CSV table in UTF-8 ({fault}).") from fault
+        raise _no_table(path, fault) from fault
     columns = [name.strip() for name in header]
     ids = columns.index("id") if "id" in columns else 0
     others = [at for at in range(len(columns)) if at != ids]
@@ -441,7 +451,8 @@ def compare_cases(
     cases = [{case for case, _ in table} for table in (a, b)]
     common = cases[0] & cases[1]
     if not common:
-        raise UserError("The two tables have no case in common; scores of the same cases are needed.")
+        empty = " One of them holds no case at all, as after --fold none." if not all(cases) else ""
+        raise UserError(f"The two tables have no case in common; scores of the same cases are needed.{empty}")
     pairs: dict[str, list[tuple[Row, Row]]] = {}
     for (case, name), row in a.items():
         if case not in common:
@@ -543,8 +554,8 @@ def verdict(result: Mapping[str, Any], a: str = "A", b: str = "B") -> list[str]:
         if gap["value"] is None:
             said.append(f"{name}: nothing can be compared, because {found['reason']}.")
             continue
-        interval = "no interval" if gap["low"] is None else f"[{gap['low']:+.3g}, {gap['high']:+.3g}]"
-        effect = f"{a} minus {b} in {metric} {gap['value']:+.3g} {interval} over {found['n']} groups"
+        interval = "no interval" if gap["low"] is None else f"[{gap['low']:+.3f}, {gap['high']:+.3f}]"
+        effect = f"{a} minus {b} in {metric} {gap['value']:+.3f} {interval} over {found['n']} groups (patients)"
         if found["reason"] is not None:
             said.append(f"{name}: undecided; {effect}; {found['reason']}")
             continue

@@ -23,6 +23,7 @@ from gnomon.models.transception import TransCeption, from_official, to_official
 from gnomon.runs import Run
 from gnomon.runs.files import write_atomic
 from gnomon.seeds import derive
+from gnomon.segment.output import require_place
 from gnomon.segment.predict import MeanOfFolds, Segmenter, load, save_model
 from gnomon.segment.prepare import Intensity
 from gnomon.segment.recipe import ModelSettings
@@ -51,6 +52,7 @@ def export(run: str | Path, to: str | Path) -> dict[str, Any]:
         raise UserError(f"--to {path}: a file named .onnx, or .safetensors for the official keys, is expected.")
     if path.exists():
         raise UserError(f"{str(path)!r} exists already; give another file with --to.")
+    require_place(path, "--to")
     segmenter = load(run)
     if path.suffix == ".onnx":
         content, difference = to_onnx(segmenter)
@@ -91,7 +93,9 @@ def to_onnx(segmenter: Segmenter) -> tuple[bytes, float]:
         model.metadata_props.add(key=key, value=json.dumps(getattr(segmenter, key)))
     model.metadata_props.add(key="intensity", value=json.dumps(segmenter.intensity.to_dict()))
     content = model.SerializeToString()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only: it tells of every operator that it cannot compute ahead
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     difference = 0.0
     for images in (one, three):
         with torch.inference_mode():
@@ -137,6 +141,7 @@ def import_checkpoint(
     Raises UserError for a file that is no such checkpoint, naming the key, and a wrong number of labels.
     """
     path = Path(checkpoint)
+    require_place(out)
     try:
         network = from_official(_tensors(path)).float()
     except UserError as fault:

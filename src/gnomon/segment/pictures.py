@@ -5,9 +5,10 @@ front or head up, the patient's right on the left, seen from the side with the f
 """
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -20,16 +21,25 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, ORANGE = CYCLE[0], CYCLE[1]
-STRUCTURES = ("#00e5ff", "#8cff3c", "#ff9f1c", "#ff5277", "#ffe14d", "#b79bff")
-"""Colours of contours, which stand out on grey and, with a dark edge, on stained tissue."""
+STRUCTURES = (
+    *("#00e5ff", "#ffc400", "#ff4fa3", "#8a6bff", "#c8ff9e", "#ff2e2e"),
+    *("#bb66cc", "#7ca653", "#ccc499"),
+)
+"""Colours of structures, which stand out on grey and, with a dark edge, on stained tissue. Readers who lack a cone type
+can tell any two apart, of the first six easily."""
 
-SOLID, DASHED = "-", (0.0, (2.6, 2.0))
+SOLID: Final = "-"
+DASHED = (0.0, (2.6, 2.0))
 """Lines of the truth and of the prediction."""
+
+TINT = 0.3  # share of a structure's colour where it is predicted
+SPECK = 1 / 500  # of a section; pieces and holes of a prediction below this are tinted but not outlined
 
 SECTIONS = ("axial", "coronal", "sagittal")
 WIDTH = 9.2  # inches of a whole figure
 COLUMNS = 4  # cases beside each other
 PIXELS = 320  # of the longer side of an image in the page, at most
+LETTERS = 30  # of a case's name that fit above it
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,10 +113,13 @@ def _shades(image: np.ndarray) -> np.ndarray:
 
 def cases(shown: Sequence[tuple[str, Sequence[Plane]]], labels: Mapping[str, int]) -> "Figure":
     """At most `COLUMNS` cases side by side, (title, planes) each: contours over the image, the entropy of its first
-    plane below. Truth is a solid line, the prediction a dashed one; `labels` are the structures, without background."""
+    plane below. Truth is a solid line, the prediction a tint inside a dashed one; `labels` are the structures, without
+    background."""
+    from matplotlib.colors import to_rgb
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
     from matplotlib.patheffects import withStroke
 
     heights = [max(_height(of_case[row]) for _, of_case in shown) for row in range(len(shown[0][1]))]
@@ -115,15 +128,15 @@ def cases(shown: Sequence[tuple[str, Sequence[Plane]]], labels: Mapping[str, int
     narrow = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.02)
     plot = Figure(figsize=(wide * len(shown), wide * sum(heights) + 0.75), layout=narrow)
     grid: Any = plot.subplots(len(heights), len(shown), squeeze=False, height_ratios=heights)
-    colours = {name: STRUCTURES[place % len(STRUCTURES)] for place, name in enumerate(labels)}
+    colours = {value: STRUCTURES[place % len(STRUCTURES)] for place, value in enumerate(labels.values())}
     most = math.log(1 + len(labels))
     for column, (title, of_case) in enumerate(shown):
         for row, plane in enumerate(of_case):
             axes = grid[row, column]
-            _draw(axes, plane.image, plane.aspect, cmap="gray", vmin=0, vmax=1)
-            for name, value in labels.items():
-                _contour(axes, plane.truth == value, colours[name], SOLID)
-                _contour(axes, plane.prediction == value, colours[name], DASHED)
+            _draw(axes, _tinted(plane.image, plane.prediction, colours), plane.aspect)
+            for value, colour in colours.items():
+                _contour(axes, plane.truth == value, colour, SOLID)
+                _contour(axes, _without_specks(plane.prediction == value), colour, DASHED)
             if plane.left:
                 letter = axes.text(
                     0.02, 0.5, plane.left, transform=axes.transAxes, va="center", fontsize=8, color="white"
@@ -131,22 +144,51 @@ def cases(shown: Sequence[tuple[str, Sequence[Plane]]], labels: Mapping[str, int
                 letter.set_path_effects([withStroke(linewidth=1.8, foreground="black")])
             if column == 0:
                 axes.set_ylabel(plane.name, fontsize=8, color=INK)
-        grid[0, column].set_title(title, fontsize=8, color=INK)
+        grid[0, column].set_title(_broken(title), fontsize=8, color=INK)
         _draw(grid[-1, column], of_case[0].entropy, of_case[0].aspect, cmap="magma", vmin=0, vmax=most)
     grid[-1, 0].set_ylabel("entropy", fontsize=8, color=INK)
-    lines = [Line2D([], [], color=colour, linewidth=2.5, label=name) for name, colour in colours.items()]
-    lines += [
-        Line2D([], [], color=INK, linewidth=1.2, linestyle=style, label=what)  # type: ignore[arg-type]
-        for style, what in ((SOLID, "truth"), (DASHED, "prediction"))
-    ]
-    plot.legend(handles=lines, loc="outside lower center", ncols=len(lines), fontsize=8, frameon=False, labelcolor=INK)
+    keys: list[Any] = [Patch(color=colour, label=name) for name, colour in zip(labels, colours.values(), strict=True)]
+    keys.append(Line2D([], [], color=INK, linewidth=1.2, linestyle=SOLID, label="truth"))
+    keys.append(Patch(facecolor=(*to_rgb(INK), TINT), edgecolor=INK, linestyle=DASHED, label="prediction"))
+    columns = min(len(keys), 2 * len(shown))
+    plot.legend(handles=keys, loc="outside lower center", ncols=columns, fontsize=8, frameon=False, labelcolor=INK)
     return plot
+
+
+def _broken(title: str) -> str:
+    """A title whose lines do not reach into the next case's."""
+    return "\n".join("\n".join(textwrap.wrap(line, LETTERS)) for line in title.split("\n"))
 
 
 def _height(plane: Plane) -> float:
     """Of a plane as it is drawn, over its width."""
     height, width = plane.truth.shape
     return height * plane.aspect / width
+
+
+def _tinted(image: np.ndarray, prediction: np.ndarray, colours: Mapping[int, str]) -> np.ndarray:
+    """A grey or colour image (H, W, 3) with each predicted structure in its colour, the image shining through."""
+    from matplotlib.colors import to_rgb
+
+    tinted = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image.copy()
+    for value, colour in colours.items():
+        where = prediction == value
+        tinted[where] = (1 - TINT) * tinted[where] + TINT * np.array(to_rgb(colour))
+    return tinted
+
+
+def _without_specks(mask: np.ndarray) -> np.ndarray:
+    """A mask whose smallest pieces are gone and whose smallest holes are filled: a noisy one has hundreds, and their
+    outlines hide everything else."""
+    from scipy import ndimage
+
+    kept = mask.copy()
+    for inside in (True, False):
+        pieces, _ = ndimage.label(kept == inside)
+        small = np.bincount(pieces.ravel()) < SPECK * mask.size
+        small[0] = False  # what is no piece
+        kept[small[pieces]] = not inside
+    return kept
 
 
 def _draw(axes: "Axes", image: np.ndarray, aspect: float, **how: Any) -> None:
@@ -205,6 +247,7 @@ def curves(
         grid[0].plot(steps[window - 1 :], mean, color=colour, linewidth=1.6, label=name)
     if panels == 2:
         grid[1].set_ylabel("mean Dice, held fold")
+        grid[1].set_xlim(grid[0].get_xlim())
         for place, (name, rows) in enumerate(dice.items()):
             colour = CYCLE[place % len(CYCLE)]
             found = [(row["step"], row["mean_dice"]) for row in rows if row["mean_dice"]["value"] is not None]

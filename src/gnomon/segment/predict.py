@@ -11,7 +11,6 @@ folds has a model in a folder for each, and a `model.json` that lists these fold
 import io
 import json
 import math
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from gnomon.errors import UserError
 from gnomon.runs.files import to_json, write_atomic
 from gnomon.runs.progress import Show
 from gnomon.segment import networks, reading
+from gnomon.segment.output import require_free, whole_folder
 from gnomon.segment.prepare import Intensity, to_grid
 from gnomon.segment.reading import Frame
 from gnomon.segment.recipe import SLICE_AXES, ModelSettings
@@ -89,6 +89,10 @@ class Segmenter:
         `flip_axes`. Raises UserError for what cannot be read and for an image of another kind than the model's.
         """
         if isinstance(image, np.ndarray):
+            if image.dtype.kind not in "biuf" or not image.size:
+                raise UserError(
+                    f"The image is {image.dtype} of shape {image.shape}; pixels with real values are expected."
+                )
             axes = 2 if self.slice_axis is None else 3
             given = None if spacing is None else tuple(map(float, spacing))
             flat = self.slice_axis is None and image.ndim == 3 and image.shape[2] not in (*self.channels, 1, 2, 3, 4)
@@ -385,8 +389,7 @@ def predict_files(
     read or is of another kind than the model's, and an `out` that is not empty.
     """
     folder = Path(out)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{str(folder)!r} exists already; give another folder with --out.")
+    require_free(folder)
     inputs = find_inputs(given)
     segmenter = load(run)
     segmenter.require_flips(flips)
@@ -394,11 +397,7 @@ def predict_files(
         segmenter.require(*reading.read_header(path), str(path))
     if torch.cuda.is_available():
         segmenter.network.to("cuda")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    making = folder.with_name(f".{folder.name}.predicting")
-    shutil.rmtree(making, ignore_errors=True)  # what an earlier call left behind when it was killed
-    making.mkdir()
-    try:
+    with whole_folder(folder) as making:
         cases = []
         for number, (name, path) in enumerate(inputs.items(), start=1):
             cases.append(_predict_file(segmenter, name, path, making, flips=flips, uncertainty=uncertainty))
@@ -413,12 +412,6 @@ def predict_files(
             "cases": cases,
         }
         write_atomic(making / "predictions.json", to_json(stored) + "\n")
-        if folder.exists():
-            folder.rmdir()
-        making.rename(folder)
-    except BaseException:
-        shutil.rmtree(making, ignore_errors=True)
-        raise
     return {"cases": len(inputs), "out": str(folder)}
 
 

@@ -7,21 +7,23 @@ through the same `to_grid` and `Intensity`, so what a network sees is the same i
 
 import json
 import math
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
+from gnomon.config import Settings, validate
 from gnomon.errors import UserError
 from gnomon.runs.files import to_json, write_atomic
 from gnomon.runs.progress import Show
 from gnomon.seeds import derive
 from gnomon.segment import reading
 from gnomon.segment.audit import Audit, audit
+from gnomon.segment.output import require_free, whole_folder
 from gnomon.segment.reading import Case, Frame, Problem
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Intensity:
     - `window`: clipped to `window` = (low, high), which becomes -1 to 1.
     """
 
-    kind: str
+    kind: Literal["type_range", "percentiles", "window"]
     window: tuple[float, float] | None = None
 
     def apply(self, image: np.ndarray) -> np.ndarray:
@@ -67,11 +69,6 @@ class Intensity:
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
         return {"kind": self.kind, "window": None if self.window is None else list(self.window)}
-
-    @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> "Intensity":
-        """What `to_dict` gave."""
-        return cls(stored["kind"], None if stored["window"] is None else tuple(stored["window"]))
 
 
 # -- one grid ------------------------------------------------------------------------------------------------------
@@ -177,9 +174,7 @@ class Dataset:
 
         Volumes are mapped from the disk: only what is used is read.
         """
-        image, label = (
-            np.asarray(np.load(_array_file(self.path, case_id, what), mmap_mode="c")) for what in ("image", "label")
-        )
+        image, label = (_mapped(_array_file(self.path, case_id, what)) for what in ("image", "label"))
         return (self.intensity.apply(image) if self.dims == 2 else image), label
 
 
@@ -190,34 +185,69 @@ def load_dataset(folder: str | Path) -> Dataset:
     if not file.is_file():
         raise UserError(f"{folder} holds no dataset.json; a folder made by gnomon segment prepare is expected.")
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as fault:
         raise UserError(f"{file}: this is not valid JSON: {fault}.") from fault
-    if not isinstance(stored, dict) or stored.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{file} is not of format {FORMAT!r}; a folder made by gnomon segment prepare is expected.")
+    stored = validate(DatasetFile, content, source=str(file))
     dataset = Dataset(
-        dims=stored["dims"],
-        channels=stored["channels"],
-        labels=stored["labels"],
-        spacing=None if stored["spacing"] is None else tuple(stored["spacing"]),
-        intensity=Intensity.from_dict(stored["intensity"]),
-        folds=stored["folds"],
-        seed=stored["seed"],
-        cases=tuple(_case(entry) for entry in stored["cases"]),
-        excluded=tuple(Problem(**problem) for problem in stored["excluded"]),
-        warnings=tuple(Problem(**problem) for problem in stored["warnings"]),
+        dims=stored.dims,
+        channels=stored.channels,
+        labels=stored.labels,
+        spacing=stored.spacing,
+        intensity=stored.intensity,
+        folds=stored.folds,
+        seed=stored.seed,
+        cases=tuple(_case(entry) for entry in stored.cases),
+        excluded=stored.excluded,
+        warnings=stored.warnings,
         path=folder,
     )
     for case in dataset.cases:
         for what in ("image", "label"):
-            if not (missing := _array_file(folder, case.id, what)).is_file():
-                raise UserError(f"{missing} is missing; prepare the data set again.")
+            _mapped(_array_file(folder, case.id, what))
     return dataset
 
 
-def _case(entry: dict[str, Any]) -> Case:
-    listed = entry["image"] if isinstance(entry["image"], list) else [entry["image"]]
-    return Case(entry["id"], tuple(map(Path, listed)), Path(entry["label"]), entry["group"], entry["fold"])
+class CaseEntry(Settings):
+    """A case in `dataset.json`; a list of images are the channels of one."""
+
+    id: str
+    image: str | tuple[str, ...]
+    label: str
+    group: str
+    fold: int
+
+
+class DatasetFile(Settings):
+    """`dataset.json`, as `Dataset` describes it."""
+
+    format: Literal["gnomon-segment-1"]
+    dims: Literal[2, 3]
+    channels: int
+    labels: Annotated[dict[str, int], Field(min_length=2)]
+    spacing: tuple[float, float, float] | None
+    intensity: Intensity
+    folds: int
+    seed: int
+    cases: Annotated[tuple[CaseEntry, ...], Field(min_length=1)]
+    excluded: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def _case(entry: CaseEntry) -> Case:
+    images = (entry.image,) if isinstance(entry.image, str) else entry.image
+    return Case(entry.id, tuple(map(Path, images)), Path(entry.label), entry.group, entry.fold)
+
+
+def _mapped(file: Path) -> np.ndarray:
+    """An array on the disk, of which only what is used is read. Raises UserError where it is missing or not whole."""
+    try:
+        return np.asarray(np.load(file, mmap_mode="c"))
+    except (OSError, ValueError, EOFError) as fault:
+        reason = "is damaged" if file.is_file() else "is missing"
+        raise UserError(f"{file} {reason}; prepare the data set again.") from fault
 
 
 def _array_file(folder: Path, case_id: str, what: str) -> Path:
@@ -251,8 +281,7 @@ def prepare(
     with errors, labels that are not 0..K-1 and have no names, and settings that do not fit the data.
     """
     folder = Path(out)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{str(folder)!r} exists already; give another folder with --out.")
+    require_free(folder)
     if window is not None and (len(window) != 2 or not -math.inf < window[0] < window[1] < math.inf):
         raise UserError(f"--window {_listed(window)}: LOW,HIGH with LOW below HIGH is expected.")
     if spacing is not None and (len(spacing) != 3 or not all(0 < s < math.inf for s in spacing)):
@@ -263,8 +292,10 @@ def prepare(
         raise UserError(f"--spacing {_listed(spacing)}: {data} holds pictures, which have no spacing to change.")
     cases = assign_folds(found.usable, folds, seed)
     count = 1 + max(case.fold for case in cases if case.fold is not None)
-    kind = "window" if window is not None else "type_range" if found.dims == 2 and found.whole else "percentiles"
-    intensity = Intensity(kind, None if window is None else (float(window[0]), float(window[1])))
+    if window is not None:
+        intensity = Intensity("window", (float(window[0]), float(window[1])))
+    else:
+        intensity = Intensity("type_range" if found.dims == 2 and found.whole else "percentiles")
     stored = {
         "format": FORMAT,
         "dims": found.dims,
@@ -278,21 +309,13 @@ def prepare(
         "excluded": [problem.to_dict() for problem in found.errors],
         "warnings": [problem.to_dict() for problem in found.warnings],
     }
-    making = folder.with_name(f".{folder.name}.preparing")
-    shutil.rmtree(making, ignore_errors=True)  # what an earlier call left behind when it was killed
-    (making / "arrays").mkdir(parents=True)
-    try:
+    with whole_folder(folder) as making:
+        (making / "arrays").mkdir()
         for number, case in enumerate(cases, start=len(found.cases.cases) + 1):
             _write_arrays(making, case, list(found.labels.values()), spacing, intensity)
             if show is not None:
                 show(number, case.id)
         write_atomic(making / "dataset.json", to_json(stored))
-        if folder.exists():
-            folder.rmdir()
-        making.rename(folder)
-    except BaseException:
-        shutil.rmtree(making, ignore_errors=True)
-        raise
     return {
         "cases": len(cases),
         "excluded": len(found.errors),

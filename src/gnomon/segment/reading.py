@@ -180,7 +180,9 @@ def _cases_of_folder(root: Path) -> Cases:
         raise UserError(f"{root} holds both labels/ and masks/; one folder of masks is expected.")
     images, masks = _listed(root / "images"), _listed(places[0])
     if not images and not masks:
-        raise UserError(f"{root} holds no image and no mask; files are read that are {_READABLE}.")
+        deeper = any(path.is_dir() for folder in (root / "images", places[0]) for path in folder.iterdir())
+        hint = "; files in folders below images/ belong into a JSON datalist" if deeper else ""
+        raise UserError(f"{root} holds no image and no mask; files are read that are {_READABLE}{hint}.")
     cases = tuple(Case(name, (image,), masks.get(name)) for name, image in images.items())
     found = Cases(cases, None, (), len(images), len(masks), root)
     problems = [_unpaired_image(found, case) for case in cases if case.label is None]
@@ -229,7 +231,7 @@ def _cases_of_datalist(path: Path) -> Cases:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as fault:
         raise UserError(f"There is no file {str(path)!r} to read; a JSON datalist is expected.") from fault
     except (json.JSONDecodeError, UnicodeDecodeError) as fault:
@@ -387,6 +389,7 @@ def read_header(path: str | Path) -> tuple[Frame, int]:
             return Frame((image.height, image.width)), 1 if grey else 3
     if path.is_dir():
         return _read_series(path)[1], 1
+    _require_volume(path)
     import nibabel
 
     try:
@@ -454,9 +457,15 @@ def _broken() -> tuple[type[Exception], ...]:
 
 
 def _unreadable(path: Path, fault: Exception) -> UserError:
-    if not path.exists():
-        return UserError(f"{path} does not exist; an image, a volume or a mask is expected there.")
+    from nibabel.filebasedimages import ImageFileError
+    from PIL import UnidentifiedImageError
+
+    if not path.exists() or not path.stat().st_size:
+        reason = "is empty" if path.exists() else "does not exist"
+        return UserError(f"{path} {reason}; an image, a volume or a mask is expected there.")
     kind = _PICTURES.get(path.suffix.lower(), ["NIfTI"])[0]
+    if isinstance(fault, ImageFileError | UnidentifiedImageError):
+        return UserError(f"{path} cannot be read as {kind}: its content is not what its name says.")
     reason = " ".join(str(fault).replace(f"{str(path)!r}", "the file").replace(str(path), "the file").split())
     return UserError(f"{path} cannot be read as {kind} ({(reason or type(fault).__name__).rstrip('.')[:120]}).")
 
@@ -468,9 +477,6 @@ def _opened(path: Path) -> Any:
         image = Image.open(path, formats=_PICTURES[path.suffix.lower()])
         pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     except _broken() as fault:
-        if isinstance(fault, Image.UnidentifiedImageError) and path.stat().st_size:
-            kind = _PICTURES[path.suffix.lower()][0]
-            raise UserError(f"{path} cannot be read as {kind}: its content is not what its name says.") from fault
         raise _unreadable(path, fault) from fault
     if pages > 1:
         image.close()
@@ -547,9 +553,7 @@ def _frame(path: Path, shape: tuple[int, ...], affine: np.ndarray) -> Frame:
 def _read_volume(path: Path) -> tuple[np.ndarray, Frame]:
     if path.is_dir():
         return _read_series(path)
-    if not path.name.lower().endswith(_VOLUMES):
-        reason = "is not in a format that is read" if path.exists() else "does not exist"
-        raise UserError(f"{path} {reason}; expected is {_READABLE}.")
+    _require_volume(path)
     import nibabel
 
     try:
@@ -562,6 +566,12 @@ def _read_volume(path: Path) -> tuple[np.ndarray, Frame]:
     array = array.reshape(_volume_shape(path, array.shape))
     frame = _frame(path, array.shape[:3], np.asarray(volume.affine, dtype=float))
     return np.asarray(array, dtype=array.dtype.newbyteorder("=")), frame
+
+
+def _require_volume(path: Path) -> None:
+    if not path.name.lower().endswith(_VOLUMES):
+        reason = "is not in a format that is read" if path.exists() else "does not exist"
+        raise UserError(f"{path} {reason}; expected is {_READABLE}.")
 
 
 def _read_series(folder: Path) -> tuple[np.ndarray, Frame]:

@@ -1,5 +1,6 @@
 """The settings of `gnomon segment train`: which data, which network, how it is trained, how it predicts."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,10 +10,10 @@ from pydantic import Field, field_validator, model_validator
 from gnomon.config import Settings, load
 from gnomon.errors import UserError
 
-Positive = Annotated[int, Field(gt=0)]
-Seed = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, lt=1)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[int, Field(gt=0, strict=True)]
+Seed = Annotated[int, Field(ge=0, strict=True)]
+Share = Annotated[float, Field(ge=0, lt=1, strict=True)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 
 STRIDE = 32
 """What patches are a multiple of: pixels of the image for one of the networks' coarsest maps."""
@@ -64,7 +65,7 @@ class TrainSettings(Settings):
     batch_size: Positive = 8
     steps: Positive = 1000
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    lr: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    lr: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] = 1e-3
     momentum: Share = 0.9
     weight_decay: NotNegative = 1e-4
     loss: Literal["transception", "dice_ce"] = "transception"
@@ -75,7 +76,7 @@ class TrainSettings(Settings):
     keep: Literal["last", "best"] = "last"
     seed: Seed = 0
     threads: Positive | None = None
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    device: str = "auto"
 
     @field_validator("patch_size")
     @classmethod
@@ -85,6 +86,13 @@ class TrainSettings(Settings):
                 near = max(STRIDE, round(size / STRIDE) * STRIDE)
                 raise ValueError(f"{size} is not a multiple of {STRIDE}; {near} would be.")
         return sizes
+
+    @field_validator("device")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+            raise ValueError(f"{name!r} is no device that is used; 'auto', 'cpu', 'cuda' or 'cuda:1' would be.")
+        return name
 
     @field_validator("flip_axes")
     @classmethod
@@ -103,7 +111,7 @@ class PredictSettings(Settings):
     """How whole images are predicted: how far windows overlap, and whether only the largest piece of a class stays."""
 
     overlap: Share = 0.5
-    keep_largest: bool = False
+    keep_largest: Annotated[bool, Field(strict=True)] = False
 
 
 class Recipe(Settings):

@@ -20,7 +20,7 @@ from gnomon.runs import Run, list_runs
 from gnomon.runs.report import Report, flat
 from gnomon.seeds import derive
 from gnomon.segment import pictures, reading
-from gnomon.segment.evaluating import Row, compare_cases, read_rows, summarise, verdict
+from gnomon.segment.evaluating import Row, compare_cases, read_rows, summarise
 from gnomon.segment.metrics import METRICS
 from gnomon.segment.predict import load_model
 from gnomon.segment.prepare import Dataset, load_dataset
@@ -33,6 +33,8 @@ BASELINE = "unet"
 
 AT_RANDOM = 4
 """Cases that are drawn by lot, so that a page does not only show extremes."""
+
+MEAN = "mean of the classes"
 
 LISTED = 12
 """Rows of a table of cases or files; the rest is folded away."""
@@ -92,8 +94,8 @@ def _figures(page: Report, run: Run, summary: dict[str, Any], rows: Sequence[Row
     grouped = groups < found["cases"]
     page.sentence(
         f"{found['cases']} held cases{f' of {groups} groups (patients)' if grouped else ''}."
-        " Intervals are at 95 %, bootstrapped over groups, and say how far other cases like these may differ; not how"
-        " far another training would, for which several seeds are needed."
+        f" Intervals are at 95 %, bootstrapped over {'groups' if grouped else 'cases'}, and say how far other cases"
+        " like these may differ; not how far another training would, for which several seeds are needed."
     )
     if run.settings["train"]["keep"] == "best":
         page.sentence(
@@ -101,7 +103,7 @@ def _figures(page: Report, run: Run, summary: dict[str, Any], rows: Sequence[Row
         )
     page.heading("Every class")
     table = [[name, *(_estimate(each[metric]) for metric in METRICS)] for name, each in found["classes"].items()]
-    table.append(["mean of the classes", _estimate(found["mean_dice"]), *[""] * 4])
+    table.append([MEAN, _estimate(found["mean_dice"]), *[""] * 4])
     page.table(["class", "Dice", "IoU", f"HD95 ({unit})", f"ASSD ({unit})", "NSD"], table)
     policy = found["policy"]
     page.sentence(
@@ -206,24 +208,49 @@ def _beside_baseline(page: Report, run: Run, summary: dict[str, Any], rows: Sequ
         )
         return
     other, theirs = found
-    names = list(summary["dice"])
-    table = []
-    for each, figures in ((run, summary), (other, other.summary() or {})):
-        train = each.settings["train"]
-        table.append(
+    baseline = other.summary() or {}
+    page.table(
+        ["model", "run", "parameters", "steps x batch", "seconds"],
+        [
             [
                 figures["model"],
                 each.path.name,
                 f"{figures['params']:,}",
-                f"{figures['steps']:,} x {train['batch_size']}",
+                f"{figures['steps']:,} x {each.settings['train']['batch_size']}",
                 f"{figures['seconds']:,.0f}",
-                *(_estimate(figures["dice"][name]) for name in names),
-                _estimate(figures["mean_dice"]),
             ]
-        )
-    page.table(["model", "run", "parameters", "steps x batch", "seconds", *names, "mean Dice"], table)
-    for sentence in verdict(compare_cases(rows, theirs), summary["model"], BASELINE):
-        page.sentence(sentence)
+            for each, figures in ((run, summary), (other, baseline))
+        ],
+    )
+    result = compare_cases(rows, theirs)
+    better = {"a": summary["model"], "b": BASELINE, "undecided": "cannot be told apart"}
+    compared = [
+        (name, summary["dice"][name], baseline["dice"][name], result["classes"][name]) for name in baseline["dice"]
+    ]
+    compared.append((MEAN, summary["mean_dice"], baseline["mean_dice"], result["mean"]))
+    page.table(
+        ["class", f"Dice, {summary['model']}", f"Dice, {BASELINE}", "difference", "better", "p"],
+        [
+            [
+                name,
+                _estimate(own),
+                _estimate(others),
+                _estimate(found["difference"], "+"),
+                better[found["decision"]],
+                "" if found["reason"] else f"{min(found['p_greater'], found['p_less']):.2g}",
+            ]
+            for name, own, others, found in compared
+        ],
+    )
+    grouped = len({row["group"] for row in rows}) < len({row["case"] for row in rows})
+    page.sentence(
+        f"Difference: {summary['model']} minus {BASELINE} in Dice, paired over"
+        f" {'groups (patients)' if grouped else 'cases'}: the Hodges-Lehmann estimate, which a few very bad ones move"
+        " less than they move the means, with its 95 % interval. Better: by the signed-rank test, one-sided at"
+        f" {result['alpha']:g}."
+    )
+    for reason in dict.fromkeys(found["reason"] for *_, found in compared if found["reason"]):
+        page.sentence(f"Undecided: {reason.rstrip('.')}.")
 
 
 def _baseline_command(run: Run) -> str:
@@ -232,7 +259,7 @@ def _baseline_command(run: Run) -> str:
     defaults = Recipe.model_validate({"data": {"path": settings["data"]["path"]}}).model_dump(mode="json")
     differing = [
         f"{table}.{key}={json.dumps(value, separators=(',', ':'))}"
-        for table in ("data", "train")
+        for table in ("data", "train", "predict")
         for key, value in settings[table].items()
         if value != defaults[table][key]
     ]
@@ -273,8 +300,9 @@ def _drawn(page: Report, run: Run, rows: Sequence[Row], dataset: Dataset | None)
     cases = {case.id: case for case in dataset.cases}
     structures = dict(list(dataset.labels.items())[1:])
     predictors = _Predictors(run, structures)
-    what = "Contours of the truth (solid) and of the prediction (dashed), and below the entropy of the prediction:"
-    what += f" black where a class is certain, bright where none is likelier, {math.log(len(dataset.labels)):.2f} nats."
+    what = "Solid lines: the truth. Dashed lines and tint: the prediction, whose smallest specks have the tint only."
+    what += " Below, the entropy of the prediction: black where a class is certain, bright where none is likelier,"
+    what += f" {math.log(len(dataset.labels)):.2f} nats."
     if dataset.dims == 3:
         what += " Sections pass through the largest structure; R and A mark the patient's right and front."
     for intro, titles in (
@@ -355,7 +383,7 @@ def _data(page: Report, run: Run, dataset: Dataset | None) -> None:
             "prepared": dataset.path,
             "images": f"{'pictures' if dataset.dims == 2 else 'volumes'} with {dataset.channels}"
             f" channel{'' if dataset.channels == 1 else 's'}",
-            "cases": f"{len(dataset.cases)} of {len({case.group for case in dataset.cases})} groups",
+            "cases": _grouped(dataset),
             "cases by fold": ", ".join(f"{fold}: {sizes[fold]}" for fold in range(dataset.folds)),
             "labels": ", ".join(f"{name}={value}" for name, value in dataset.labels.items()),
             **({} if dataset.spacing is None else {"resampled to (mm)": " x ".join(f"{s:g}" for s in dataset.spacing)}),
@@ -364,6 +392,14 @@ def _data(page: Report, run: Run, dataset: Dataset | None) -> None:
     )
     _problems(page, dataset.excluded, "files left out for an error", "No file was left out.")
     _problems(page, dataset.warnings, "warnings of the audit", "The audit had no warnings.")
+
+
+def _grouped(dataset: Dataset) -> str:
+    """How many cases there are, of how many patients."""
+    groups = len({case.group for case in dataset.cases})
+    if groups == len(dataset.cases):
+        return f"{groups}, each taken for a patient of its own"
+    return f"{len(dataset.cases)} of {groups} groups (patients)"
 
 
 def _problems(page: Report, problems: Sequence[Problem], what: str, none: str) -> None:
@@ -385,13 +421,16 @@ def _long_table(page: Report, headers: Sequence[str], rows: Sequence[Sequence[An
 # -- words -----------------------------------------------------------------------------------------------------------
 
 
-def _estimate(found: dict[str, Any]) -> str:
+def _estimate(found: dict[str, Any], sign: str = "") -> str:
+    """A value with its interval; `sign` "+" shows that it is a difference."""
     if found["value"] is None:
         return "undefined"
-    interval = "" if found["low"] is None else f" [{_figure(found['low'])}, {_figure(found['high'])}]"
-    return f"{_figure(found['value'])}{interval}"
+    interval = "" if found["low"] is None else f" [{_figure(found['low'], sign)}, {_figure(found['high'], sign)}]"
+    return f"{_figure(found['value'], sign)}{interval}"
 
 
-def _figure(value: float) -> str:
+def _figure(value: float, sign: str = "") -> str:
     """Three digits after the point of a share, fewer of longer distances."""
-    return "undefined" if not math.isfinite(value) else f"{value:.3f}" if abs(value) <= 1 else f"{value:.3g}"
+    return (
+        "undefined" if not math.isfinite(value) else f"{value:{sign}.3f}" if abs(value) <= 1 else f"{value:{sign}.3g}"
+    )

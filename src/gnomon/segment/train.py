@@ -27,12 +27,13 @@ from gnomon.models.training import Observer
 from gnomon.runs import Run, open_run
 from gnomon.runs.files import to_json, write_atomic
 from gnomon.runs.interruption import Interruption
-from gnomon.runs.progress import Progress
+from gnomon.runs.progress import Progress, Show
 from gnomon.runs.report import flat
 from gnomon.segment import networks
 from gnomon.segment.batches import Batch, Batches, made_ahead
 from gnomon.segment.evaluating import Row, read_rows, score_case, summarise, write_rows
 from gnomon.segment.losses import LOSSES
+from gnomon.segment.output import require_place
 from gnomon.segment.predict import Segmenter, save_members, save_model
 from gnomon.segment.prepare import Dataset, load_dataset
 from gnomon.segment.reading import Case, read_mask
@@ -66,6 +67,8 @@ def train(
     differ from those the run was begun with, and a training whose loss stays infinite or undefined.
     """
     settings = to_settings(recipe, fold)
+    if out is not None:
+        require_place(out)
     if resume:
         if out is None:
             raise UserError("--resume needs --out with the folder of the interrupted run.")
@@ -258,15 +261,18 @@ class _Training:
             self.progress.stage(name, settings.steps, done) as show,
             made_ahead(self.batches, last=settings.steps) as next_batch,
         ):
-            began, first = perf_counter(), done
             for step in range(done + 1, settings.steps + 1):
                 update = self._update(step, next_batch)
                 run.log(step, loss=update.loss, lr=update.learning_rate, grad_norm=update.gradient_norm)
                 lost.append(update.skipped)
                 if len(lost) >= MOST_SKIPPED and all(lost[-MOST_SKIPPED:]):
                     raise self._hopeless(step)
-                left = (perf_counter() - began) / (step - first) * (settings.steps - step)
-                show(step, f"loss {update.loss:.3f}, {_in_words(left)} left")
+                if step == done + 1:  # the first step is slow, and says nothing about the others
+                    began = perf_counter()
+                    show(step, f"loss {update.loss:.3f}")
+                else:
+                    left = (perf_counter() - began) / (step - done - 1) * (settings.steps - step)
+                    show(step, f"loss {update.loss:.3f}, {_in_words(left)} left")
                 if step < settings.steps:
                     if self.held and step % settings.validate_every == 0:
                         show(step, f"measuring {len(self.held)} held cases")
@@ -324,9 +330,9 @@ class _Training:
 
     # -- measuring the held fold
 
-    def _validate(self, step: int) -> list[Row]:
+    def _validate(self, step: int, show: Show | None = None) -> list[Row]:
         """The scores of the held fold after `step`; the weights are kept where they are the best and asked for."""
-        rows = self._scores()
+        rows = self._scores(show)
         figures = _figures(rows, self.dataset, self.recipe.train.seed)
         if not any(row["step"] == step for row in self.run.evaluations()):  # a resumed run may end a second time
             self.run.log_evaluation([{"step": step, **figures}])
@@ -336,8 +342,13 @@ class _Training:
             self.best_step, self.best_dice = step, -math.inf if dice is None else dice
         return rows
 
-    def _scores(self) -> list[Row]:
-        return [row for case in self.held for row in self._score(case)]
+    def _scores(self, show: Show | None = None) -> list[Row]:
+        rows: list[Row] = []
+        for number, case in enumerate(self.held, start=1):
+            rows += self._score(case)
+            if show is not None:
+                show(number, case.id)
+        return rows
 
     def _score(self, case: Case) -> list[Row]:
         """One held case, predicted from its file and compared on the file's own grid."""
@@ -350,8 +361,12 @@ class _Training:
 
     def _conclude(self) -> None:
         settings, run = self.recipe.train, self.run
-        self.progress.say(f"measuring {len(self.held)} held cases" if self.held else "nothing is held out to measure")
-        rows = self._validate(settings.steps) if self.held else []
+        rows: list[Row] = []
+        if self.held:
+            with self.progress, self.progress.stage("measuring", len(self.held), 0) as show:
+                rows = self._validate(settings.steps, show)
+        else:
+            self.progress.say("nothing is held out to measure")
         if self.best and self.best_step != settings.steps:
             self.network.load_state_dict(self.best)
             rows = self._scores()

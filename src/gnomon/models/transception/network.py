@@ -170,16 +170,20 @@ def _over_map(module: nn.Module, x_BHWc: Tensor) -> Tensor:
     return module(x_BHWc.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
-def _plus_depthwise(conv: nn.Conv2d, x_BHWc: Tensor) -> Tensor:
-    """x + DW(x) for a depthwise 3 x 3 convolution, in one: the middle of every kernel is one larger."""
-    middle = F.pad(conv.weight.new_ones(1, 1), (1, 1, 1, 1))
-    x_BcHW = x_BHWc.permute(0, 3, 1, 2)
-    return F.conv2d(x_BcHW, conv.weight + middle, conv.bias, padding=1, groups=conv.groups).permute(0, 2, 3, 1)
-
-
 def _depthwise(width: int, kernel: int, **options: int | bool) -> nn.Conv2d:
     """One `kernel` x `kernel` filter for each channel; with stride 1 the map keeps its size."""
     return nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=width, **options)  # type: ignore[arg-type]
+
+
+class ResidualDepthwise(nn.Conv2d):
+    """x + DW(x) for DW a depthwise 3 x 3 convolution, in one: the middle of every kernel is one larger."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, width, 3, padding=1, groups=width)
+
+    def forward(self, x_BcHW: Tensor) -> Tensor:
+        middle = F.pad(torch.ones(1, 1, dtype=self.weight.dtype, device=self.weight.device), (1, 1, 1, 1))
+        return self._conv_forward(x_BcHW, self.weight + middle, self.bias)
 
 
 def _xavier(part: nn.Module) -> None:
@@ -198,12 +202,12 @@ class MixFFN(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.expand = nn.Linear(width, 4 * width)
-        self.depthwise = _depthwise(4 * width, 3)
+        self.depthwise = ResidualDepthwise(4 * width)
         self.norm = nn.LayerNorm(4 * width)
         self.reduce = nn.Linear(4 * width, width)
 
     def forward(self, x_BHWc: Tensor) -> Tensor:
-        return self.reduce(F.gelu(self.norm(_plus_depthwise(self.depthwise, self.expand(x_BHWc)))))
+        return self.reduce(F.gelu(self.norm(_over_map(self.depthwise, self.expand(x_BHWc)))))
 
 
 class EfficientAttention(nn.Module):
@@ -319,13 +323,13 @@ class Branch(nn.Module):
 
     def __init__(self, width: int, depth: int, kernels: Sequence[int]) -> None:
         super().__init__()
-        self.position = _depthwise(width, 3)
+        self.position = ResidualDepthwise(width)
         self.relative = RelativeEncoding(width, kernels)
         self.layers = nn.ModuleList(BranchLayer(width) for _ in range(depth))
 
     def forward(self, x_BHWc: Tensor) -> Tensor:
         for layer in self.layers:
-            x_BHWc = layer(_plus_depthwise(self.position, x_BHWc), self.relative)
+            x_BHWc = layer(_over_map(self.position, x_BHWc), self.relative)
         return x_BHWc
 
 

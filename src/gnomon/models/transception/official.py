@@ -4,14 +4,23 @@ That layout names tensors of a branch several times (aliases) and holds tensors 
 its parameters. Reading checks the former and drops the latter; writing repeats the one and restores the other.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gnomon.errors import UserError
 from gnomon.models.transception.network import HEAD_GROUPS, HEADS, PIECES, REDUCTIONS, TransCeption, TransCeptionConfig
+
+WIDTH_KEYS = (
+    *("backbone.norm1.weight", "backbone.norm1.bias", "backbone.patch_embed1.norm.weight"),
+    *("bridge.bridge_layer1.norm1.weight", "decoder_0.layer_up.norm.weight"),
+)
+"""Tensors of as many values as the first stage has channels."""
 
 
 @dataclass(frozen=True)
@@ -33,26 +42,24 @@ def from_official(state_dict: Mapping[str, Tensor]) -> TransCeption:
     """The network of an official checkpoint, in eval mode, in the checkpoint's floating-point type and on its device.
 
     The configuration is read from names and shapes. A leading `module.` is dropped from names. Raises UserError that
-    names the key where one is missing, unknown, of another shape or type, or differs from its alias.
+    names every key that is missing, unknown, or of another shape or type, or else every one that differs from its
+    alias.
     """
     state = _without_prefix(state_dict)
     config = _read_config(state)
     entries = list(_entries(config))
-    known = {entry.key for entry in entries}
-    if foreign := [key for key in state if key not in known]:
-        raise UserError(f"{foreign[0]!r} is no part of an official checkpoint of {config}.")
-    dtype = _tensor(state, "backbone.norm1.weight").dtype
+    dtype = _usual_dtype(state)
+    _require(state, entries, dtype, foreign=sorted(state.keys() - {entry.key for entry in entries}))
     found: dict[tuple[str, int | None], Entry] = {}
+    differ = []
     for entry in entries:
-        tensor = _tensor(state, entry.key)
-        _check(entry, tensor, dtype)
         if entry.ours is None:
             continue
         first = found.setdefault((entry.ours, entry.third), entry)
-        if first is not entry and not torch.allclose(tensor, state[first.key], rtol=0, atol=0, equal_nan=True):
-            raise UserError(
-                f"{entry.key!r} differs from {first.key!r}; they are two names of one tensor and must be equal."
-            )
+        if not torch.allclose(state[entry.key], state[first.key], rtol=0, atol=0, equal_nan=True):
+            differ.append(f"{entry.key!r} differs from {first.key!r}")
+    if differ:
+        raise UserError(f"{'; '.join(differ)}: two names of one tensor must be equal.")
     with torch.device("meta"):
         model = TransCeption(config).to(dtype)
     model.to_empty(device=state["backbone.norm1.weight"].device)
@@ -68,8 +75,8 @@ def to_official(model: TransCeption, unused: Mapping[str, Tensor] | None = None)
     """`model` as an official checkpoint: contiguous copies, aliases too, so that safetensors can store them.
 
     Tensors that influence nothing are taken from `unused`, as an official checkpoint holds them; without it they are
-    ones for the weights of norms and zeros for the rest. Raises UserError that names the key where `unused` lacks one
-    or has it in another shape or type, and where the layout has no place for the model's configuration.
+    ones for the weights of norms and zeros for the rest. Raises UserError that names the keys where `unused` lacks some
+    or has them in another shape or type, and where the layout has no place for the model's configuration.
     """
     published = TransCeptionConfig()
     for field in ("branches", "encoding_kernels"):
@@ -80,16 +87,18 @@ def to_official(model: TransCeption, unused: Mapping[str, Tensor] | None = None)
             )
     ours = model.state_dict()
     like = next(model.parameters())
+    entries = list(_entries(model.config))
     spare = None if unused is None else _without_prefix(unused)
+    if spare is not None:
+        _require(spare, [entry for entry in entries if entry.ours is None], like.dtype)
     official = {}
-    for entry in _entries(model.config):
+    for entry in entries:
         if entry.ours is not None:
             tensor = ours[entry.ours]
             if entry.third is not None:
                 tensor = tensor.chunk(3)[entry.third]
         elif spare is not None:
-            tensor = _tensor(spare, entry.key)
-            _check(entry, tensor, like.dtype)
+            tensor = spare[entry.key]
         else:
             tensor = like.new_full(entry.shape, entry.initial)
         official[entry.key] = tensor.detach().reshape(entry.shape).clone(memory_format=torch.contiguous_format)
@@ -107,30 +116,50 @@ def _without_prefix(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return bare
 
 
-def _tensor(state: Mapping[str, Tensor], key: str) -> Tensor:
-    if key not in state:
-        raise UserError(f"{key!r} is missing; every official checkpoint of this configuration has it.")
-    if not isinstance(state[key], Tensor):
-        raise UserError(f"{key!r} is a {type(state[key]).__name__}; a tensor is expected.")
-    return state[key]
+def _require(
+    state: Mapping[str, Tensor], entries: Sequence[Entry], dtype: torch.dtype, foreign: Sequence[str] = ()
+) -> None:
+    """Raise UserError that names every key of `entries` that `state` lacks or has otherwise, and all of `foreign`."""
+    missing = [entry.key for entry in entries if entry.key not in state]
+    wrong = []
+    if missing:
+        wrong.append(f"{_listed(missing)} {'is' if len(missing) == 1 else 'are'} missing")
+    if foreign:
+        wrong.append(f"{_listed(foreign)} {'is' if len(foreign) == 1 else 'are'} no part of an official checkpoint")
+    for entry in entries:
+        if entry.key in state:
+            expected = torch.int64 if entry.key.endswith("num_batches_tracked") else dtype
+            is_, wanted = _kind(state[entry.key]), f"{expected} of shape {entry.shape}"
+            if is_ != wanted:
+                wrong.append(f"{entry.key!r} is {is_} instead of {wanted}")
+    if wrong:
+        raise UserError("; ".join(wrong) + ".")
 
 
-def _check(entry: Entry, tensor: Tensor, dtype: torch.dtype) -> None:
-    expected = torch.int64 if entry.key.endswith("num_batches_tracked") else dtype
-    if tuple(tensor.shape) != entry.shape or tensor.dtype != expected:
-        raise UserError(
-            f"{entry.key!r} is {tensor.dtype} of shape {tuple(tensor.shape)};"
-            f" {expected} of shape {entry.shape} is expected."
-        )
+def _listed(keys: Sequence[str]) -> str:
+    return ", ".join(map(repr, keys))
+
+
+def _kind(value: Any) -> str:
+    return f"{value.dtype} of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+
+
+def _usual_dtype(state: Mapping[str, Tensor]) -> torch.dtype:
+    """The floating-point type that most tensors have."""
+    kinds = Counter(t.dtype for t in state.values() if isinstance(t, Tensor) and t.is_floating_point())
+    return kinds.most_common(1)[0][0] if kinds else torch.float32
 
 
 def _read_config(state: Mapping[str, Tensor]) -> TransCeptionConfig:
-    """The configuration that the names and shapes of `state` tell."""
-    (width,) = _shape(state, "backbone.norm1.weight", 1)
-    if width % HEADS:
-        raise UserError(f"'backbone.norm1.weight' has {width} values; a multiple of {HEADS} is expected.")
-    depths = [_count(state, "backbone.block1.{}.")] + [
-        _count(state, f"backbone.mhca_stage{stage}.mhca_blks.0.MHCA_layers.{{}}.") for stage in (2, 3, 4)
+    """The configuration that the names and shapes of `state` tell, whichever single key may be missing or wrong."""
+    width = _usual_size(state, WIDTH_KEYS)
+    if width is None:
+        raise UserError(
+            f"None of {_listed(WIDTH_KEYS)} is there, which every official checkpoint of TransCeption has; the keys are"
+            f" {_listed(sorted(state)[:5])}{', ...' if len(state) > 5 else ''}."
+        )
+    depths = [_layers(state, r"backbone\.block1\.(\d+)\.")] + [
+        _layers(state, rf"backbone\.mhca_stage{stage}\.mhca_blks\.\d+\.MHCA_layers\.(\d+)\.") for stage in (2, 3, 4)
     ]
     kinds = [
         "spatial"
@@ -138,30 +167,29 @@ def _read_config(state: Mapping[str, Tensor]) -> TransCeptionConfig:
         else "channel"
         for i in (1, 2, 3, 4)
     ]
+    published = TransCeptionConfig()
+    classes = _usual_size(state, ["decoder_0.last_layer.weight", "decoder_0.last_layer.bias"])
     return TransCeptionConfig(
-        num_classes=_shape(state, "decoder_0.last_layer.weight", 4)[0],
-        in_channels=_shape(state, "backbone.patch_embed1.proj.weight", 4)[1],
+        num_classes=classes or published.num_classes,
+        in_channels=_usual_size(state, ["backbone.patch_embed1.proj.weight"], axis=1) or published.in_channels,
         base_channels=width,
         stage_depths=tuple(depths),
         bridge=tuple(kinds),
     )
 
 
-def _shape(state: Mapping[str, Tensor], key: str, axes: int) -> torch.Size:
-    tensor = _tensor(state, key)
-    if tensor.ndim != axes or 0 in tensor.shape or not tensor.is_floating_point():
-        raise UserError(
-            f"{key!r} is {tensor.dtype} of shape {tuple(tensor.shape)}; floats with {axes} axes are expected."
-        )
-    return tensor.shape
+def _usual_size(state: Mapping[str, Tensor], keys: Sequence[str], axis: int = 0) -> int | None:
+    """The size that most of the tensors `keys` have along `axis`; None where none of them is there."""
+    held = (state.get(key) for key in keys)
+    sizes = Counter(t.shape[axis] for t in held if isinstance(t, Tensor) and t.ndim > axis and t.shape[axis])
+    return sizes.most_common(1)[0][0] if sizes else None
 
 
-def _count(state: Mapping[str, Tensor], pattern: str) -> int:
-    """How many layers are there, at least one: that one of its tensors is missing is told when it is looked for."""
-    count = 1
-    while any(key.startswith(pattern.format(count)) for key in state):
-        count += 1
-    return count
+def _layers(state: Mapping[str, Tensor], pattern: str) -> int:
+    """How many layers there are by the numbers in keys of `pattern`; stray keys make no layer."""
+    counts = Counter(int(match[1]) for key in state if (match := re.match(pattern, key)))
+    most = max(counts.values(), default=0)
+    return 1 + max((number for number, count in counts.items() if 2 * count >= most), default=0)
 
 
 # The layout. Every function below lists the tensors of one part: `key` is the official name, `ours` our own.
