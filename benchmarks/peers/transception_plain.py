@@ -90,7 +90,7 @@ def _slices(x_BNC: Tensor, grids: Sequence[Grid]) -> list[Tensor]:
 
 
 def _mix_ffn(ffn: MixFFN, x_BNc: Tensor, grid: Grid) -> Tensor:
-    depthwise = _tokens(ffn.depthwise(_map(ffn.expand(x_BNc), grid)))
+    depthwise = _tokens(nn.Conv2d.forward(ffn.depthwise, _map(ffn.expand(x_BNc), grid)))
     return ffn.reduce(F.gelu(ffn.norm(depthwise + ffn.expand(x_BNc))))
 
 
@@ -128,7 +128,9 @@ def _branch(branch: Branch, x_BcHW: Tensor) -> Tensor:
     x_BNc = _tokens(x_BcHW)
     for layer in branch.layers:
         x_BcHW = _map(x_BNc, grid)
-        x_BNc = _branch_layer(layer, _tokens(branch.position(x_BcHW) + x_BcHW), branch.relative, grid)
+        x_BNc = _branch_layer(
+            layer, _tokens(nn.Conv2d.forward(branch.position, x_BcHW) + x_BcHW), branch.relative, grid
+        )
     return _map(x_BNc, grid).contiguous()
 
 
