@@ -22,6 +22,7 @@ def build() -> typer.Typer:
     import gnomon.runs.commands
     import gnomon.search.commands
     import gnomon.segment.commands
+    import gnomon.story.commands
     import gnomon.tasks.commands
 
     app = typer.Typer(
@@ -42,6 +43,7 @@ def build() -> typer.Typer:
     app.add_typer(gnomon.dynamics.commands.app, name="dynamics")
     app.add_typer(gnomon.search.commands.app, name="search")
     app.add_typer(gnomon.segment.commands.app, name="segment")
+    app.add_typer(gnomon.story.commands.app, name="story")
     app.command("represent", cls=ListOptions)(gnomon.measure.represent_commands.represent)
     gnomon.measure.commands.app.command("rake")(gnomon.measure.represent_commands.rake)
     app.add_typer(gnomon.measure.commands.app, name="measure")

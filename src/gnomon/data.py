@@ -108,6 +108,25 @@ FILES: dict[str, DataFile] = {
             )
         ),
         *(
+            DataFile(f"litbank/annotated/{part}", f"story/litbank/{part}.jsonl", None, sha256, size, "CC BY 4.0 (D. Bamman)")
+            for part, sha256, size in (
+                ("train", "cfed5110030638e3e4b3779d44fc168049dc8f3d7f4e8eb7cd515c929353db92", 8071160),
+                ("dev", "aa8e39e45b1609d4b02884ff2038c3d0f8f996346d6c49c213fec04b98b99ece", 988533),
+            )
+        ),
+        *(
+            DataFile(f"ud/{bank}/{part}", f"story/{file}-ud-{part}.conllu.xz", None, sha256, size, "CC BY-SA 4.0 (Universal Dependencies)")
+            for bank, file, part, sha256, size in (
+                ("ewt", "ud_en_ewt/en_ewt", "train", "f78d31a1903b33056c9dad7f6a471925e6afd36053a30458aea9b38daa5697b5", 1491448),
+                ("ewt", "ud_en_ewt/en_ewt", "dev", "d1f268760e85964e41ab080918da8fb7d1349bbd7f8ee1359f1d1d371ed18179", 221152),
+                ("ewt", "ud_en_ewt/en_ewt", "test", "567ee1f64be1f2acdc439bba8ccc49a2ac415cca9fead4de04f57578d044efdf", 219988),
+                ("rrt", "ud_ro/ro_rrt", "dev", "4e7f71fa44d7fc01c320ab3ec0023fa573170fb3057cffa6c564f19acf4da6cc", 157520),
+                ("rrt", "ud_ro/ro_rrt", "test", "5c5d58556f348a386eac578eb5e83d5fe07631d9cd36fedaeb51ba6e0d7637d3", 149392),
+                ("nonstandard", "ud_ro/ro_nonstandard", "dev", "e1560eea7d98431ee6052abbd0c6bdf9afcf787e688dc4ede380ec94b097882b", 176228),
+                ("nonstandard", "ud_ro/ro_nonstandard", "test", "7c5e2bc2c8454f32d7a20c56ccdd1fce5f957d0092f618a6eaab3faba182b72e", 201972),
+            )
+        ),
+        *(
             DataFile(
                 f"bbq/preds_{category}", f"measure/bbq/preds_{category}.jsonl",
                 _github(*_BBQ, f"results/UnifiedQA/preds_{category}.jsonl"), sha256, size, "CC BY 4.0",

@@ -60,7 +60,32 @@ def test_it_is_an_environment_like_any_other(tmp_path):
     environment = tasks.get("story_edit", path=log(tmp_path, *FILLING), n_test=2, n_validation=2)
     check_environment(environment)
     assert [len(environment.tasks(split)) for split in ("train", "validation", "test")] == [4, 2, 2]
-    assert environment.start(environment.tasks("test")[0], 0).prompt.startswith("rename: Ann sat ")
+    task = environment.tasks("test")[0]
+    assert environment.start(task, 0).prompt == f"rename: {task.payload['span']}"  # the line's own, to the letter
+
+
+def test_a_short_prompt_is_what_was_wanted_and_the_passage_without_ids_of_events(tmp_path):
+    written = line("Ann ran.\n", ("Ann fled.", "accepted", 1.0))
+    written["task"]["payload"]["intent"] = {"op": "change_event", "event": "8aeae98b98c1.0.0", "verb": "flee"}
+    written["task"]["hash"] = Task("", "", written["task"]["payload"]).hash
+    environment = tasks.get("story_edit", path=log(tmp_path, written, *FILLING), prompt="passage")
+    check_environment(environment)
+    assert environment.start(find(environment, "Ann ran.\n"), 0).prompt == "change_event flee: Ann ran. =>"
+
+
+def test_where_nothing_proposed_was_taken_the_passage_as_it_stands_is_right(tmp_path):
+    left = line("Ann ran.", ("Ann fled.", "rejected", 0.0))
+    taken = line("Ann sat.", ("Ann fled.", "rejected", 0.0), ("Ann stood.", "partial", 0.25))
+    environment = tasks.get("story_edit", path=log(tmp_path, left, taken, *FILLING))
+
+    def reward(span: str, text: str) -> float:
+        return environment.start(find(environment, span), 0).step(text).reward
+
+    assert reward("Ann ran.", " Ann ran.") == 1
+    assert reward("Ann ran.", "Ann ran!") == pytest.approx(1 - 1 / 8)
+    assert reward("Ann ran.", "Ann fled.") == 0
+    assert reward("Ann ran.", "Ann fled!") == 0  # nearer to what was rejected
+    assert reward("Ann sat.", "Ann sat.") < 0.25
 
 
 def test_judged_texts_earn_their_judgement_and_others_that_of_the_nearest_less_their_distance(tmp_path):
@@ -135,7 +160,15 @@ def test_an_acceptance_before_a_rejection_is_no_second_attempt(tmp_path):
         (line("x"), "at least one candidate"),
         ({"schema": 1}, "has no 'task'"),
         ({**line("x", ("y", "accepted", 1.0)), "candidates": [3]}, "must be objects"),
-        ({**line("x", ("y", "accepted", 1.0)), "task": {"payload": {"span": "x"}, "hash": "0"}}, "hash is"),
+        ({**line("x", ("y", "accepted", 1.0)), "task": {"payload": {"span": "x"}, "hash": "0"}}, "has no 'intent'"),
+        (
+            {**line("x", ("y", "accepted", 1.0)), "task": {"payload": {"span": "x", "intent": 1}, "hash": ""}},
+            "an intent",
+        ),
+        (
+            {**line("x", ("y", "accepted", 1.0)), "task": {"payload": {"span": "x", "intent": {}}, "hash": "0"}},
+            "hash is",
+        ),
     ],
 )
 def test_a_line_that_is_wrong_is_named(tmp_path, bad, said):

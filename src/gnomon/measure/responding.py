@@ -10,14 +10,9 @@ Only the last opens a socket, and `--offline` or GNOMON_OFFLINE=1 refuses it. It
 variable GNOMON_API_KEY alone, goes out in one header, and is cut out of whatever comes back.
 """
 
-import contextlib
-import http.client
-import json
 import os
 import threading
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Collection, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -26,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gnomon.errors import UserError
 from gnomon.measure.simulation import SimModel
+from gnomon.models.chat import OFFLINE, ChatFault, complete, sendable, server_address, shortened
 from gnomon.runs.files import sha256
 
 if TYPE_CHECKING:
@@ -34,7 +30,6 @@ if TYPE_CHECKING:
     from gnomon.models import Policy
 
 KEY = "GNOMON_API_KEY"
-OFFLINE = "GNOMON_OFFLINE"
 SPECS = "sim:bias=0.3,unknown=0.4,accuracy=0.9, policy:DIR or http(s)://HOST:PORT/v1?model=NAME"
 ITEMS_AT_ONCE = 8
 """Items whose options a model folder scores together."""
@@ -232,13 +227,6 @@ def _likeliest(policy: "Policy", batches: Sequence[Sequence[_Tokens]], done: Col
                 yield row.item_id, row.options[own.index(max(own))]
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the key to an address nobody named."""
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
-
-
 @dataclass(frozen=True)
 class Server:
     """An OpenAI-compatible server: one chat completion an item, at temperature 0.
@@ -257,20 +245,7 @@ class Server:
     @classmethod
     def from_address(cls, spec: str, model_name: str | None, concurrency: int) -> "Server":
         """The server at an address with `?model=NAME`. Raises UserError for anything else in it, never showing it."""
-        try:
-            parts = urllib.parse.urlsplit(spec)
-            port = "" if parts.port is None else f":{parts.port}"
-            query = urllib.parse.parse_qs(parts.query, keep_blank_values=True)
-        except ValueError as fault:
-            raise UserError(f"--model {spec!r} is not an address: {fault}; expected http(s)://HOST:PORT/v1.") from fault
-        host = parts.hostname or ""
-        if not host:
-            raise UserError(f"--model {spec!r} names no host; expected http(s)://HOST:PORT/v1.")
-        if parts.username is not None or parts.password is not None:
-            raise UserError(
-                f"--model: the address of {host!r} holds a user or password, which would be kept with the run; give a"
-                f" key in the environment variable {KEY} instead."
-            )
+        address, host, query = server_address(spec, "--model", f"the environment variable {KEY}")
         if others := sorted(query.keys() - {"model"}):
             raise UserError(
                 f"--model: the address of {host!r} holds {', '.join(others)}, which would be kept with the run; only"
@@ -282,8 +257,7 @@ class Server:
             raise UserError(f"--model: the address of {host!r} {problem}; give ?model=NAME or --model-name NAME.")
         if concurrency < 1:
             raise UserError(f"--concurrency {concurrency}: a server takes at least 1 request at a time.")
-        shown = f"[{host}]" if ":" in host else host
-        return cls(f"{parts.scheme}://{shown}{port}{parts.path.rstrip('/')}", named[0], concurrency)
+        return cls(address, named[0], concurrency)
 
     def settings(self) -> dict[str, Any]:
         """Kind, address and model; how the server is asked does not change what is asked."""
@@ -301,7 +275,7 @@ class Server:
                 " --model policy:DIR or recorded answers (--responses)."
             )
         key = os.environ.get(KEY, "").strip()
-        if not key.isascii() or not key.isprintable() or " " in key:
+        if not sendable(key):
             raise UserError(f"The environment variable {KEY} holds spaces or characters that no key has; set it anew.")
         asked = [
             (item["item_id"], self._body(ins, item, profile))
@@ -310,7 +284,7 @@ class Server:
         ]
         return self._ask_all(asked, key)
 
-    def _body(self, ins: "Instrument", item: dict[str, Any], profile: "Profile | None") -> bytes:
+    def _body(self, ins: "Instrument", item: dict[str, Any], profile: "Profile | None") -> dict[str, Any]:
         system = "" if profile is None else profile.system
         messages = [{"role": "system", "content": system}] if system else []
         options = "\n".join(f"- {option}" for option in item["options"])
@@ -318,11 +292,9 @@ class Server:
             f"Reply with exactly one of these, word for word, and nothing else:\n{options}\n\n{ins.rule.question(item)}"
         )
         messages.append({"role": "user", "content": asked})
-        return json.dumps(
-            {"model": self.model, "messages": messages, "temperature": 0, "max_tokens": LONGEST_ANSWER}
-        ).encode()
+        return {"model": self.model, "messages": messages, "temperature": 0, "max_tokens": LONGEST_ANSWER}
 
-    def _ask_all(self, asked: Sequence[tuple[str, bytes]], key: str) -> Answers:
+    def _ask_all(self, asked: Sequence[tuple[str, dict[str, Any]]], key: str) -> Answers:
         """Replies in the order in which they come; never more than `concurrency` requests under way."""
         stop = threading.Event()
         pool = ThreadPoolExecutor(self.concurrency)
@@ -340,79 +312,42 @@ class Server:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _ask(self, body: bytes, key: str, stop: threading.Event) -> str:
+    def _ask(self, body: dict[str, Any], key: str, stop: threading.Event) -> str:
         """One reply's text."""
-        url = f"{self.address}/chat/completions"
-        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-        opener = urllib.request.build_opener(_NoRedirects)
         for attempt in range(1, self.tries + 1):
             pause = self.pause * 2 ** (attempt - 1)
             try:
-                request = urllib.request.Request(url, body, headers)
-                with opener.open(request, timeout=self.timeout) as reply:
-                    return self._text(_readable(reply.read(), key))
-            except urllib.error.HTTPError as refusal:
-                if refusal.code != 429 and refusal.code < 500:
-                    raise UserError(self._refused(refusal, key)) from None
-                trouble = f"HTTP {refusal.code}"
-                pause = _retry_after(refusal, pause)
-                refusal.close()
-            except (OSError, http.client.HTTPException) as fault:
-                reason = getattr(fault, "reason", fault)
-                if isinstance(reason, ConnectionRefusedError):
-                    raise UserError(f"Nothing answers at {self.address}: {reason}; is the server running?") from None
-                trouble = (
-                    "no reply in time" if isinstance(reason, TimeoutError) else str(reason) or type(reason).__name__
-                )
+                return complete(self.address, body, key, timeout=self.timeout).text
+            except ChatFault as fault:
+                trouble = self._trouble(fault, key)
+                pause = pause if fault.retry_after is None else fault.retry_after
             if attempt < self.tries and stop.wait(min(pause, 60.0)):
                 break
         raise UserError(
             f"{self.address} could not be asked, {self.tries} tries in a row: {trouble}; try again when it is well."
         )
 
-    def _text(self, reply: str) -> str:
-        try:
-            message = json.loads(reply)["choices"][0]["message"]
-            content = message["content"] if message["content"] is not None else message.get("refusal") or ""
-            if not isinstance(content, str):
-                raise TypeError("content is no text")
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as fault:
+    def _trouble(self, fault: ChatFault, key: str) -> str:
+        """What ails a server that may be asked again. Raises UserError for what another try would not change."""
+        if fault.kind == "refused":
+            raise UserError(f"Nothing answers at {self.address}: {fault.said}; is the server running?") from None
+        if fault.kind == "not_chat":
             raise UserError(
-                f"{self.address} replied with {_shortened(reply)!r}, which is no chat completion; expected an"
+                f"{self.address} replied with {shortened(fault.said)!r}, which is no chat completion; expected an"
                 " OpenAI-compatible server."
             ) from fault
-        return content
-
-    def _refused(self, refusal: urllib.error.HTTPError, key: str) -> str:
-        said = refusal.reason
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            said = _readable(refusal.read(), key)
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            said = str(json.loads(said)["error"]["message"])
-        if refusal.code in (401, 403):
+        if fault.kind != "status":
+            return fault.said
+        if fault.passing:
+            return f"HTTP {fault.status}"
+        if fault.status in (401, 403):
             what = f"does not accept the key of {KEY}" if key else f"asks for a key, and {KEY} is not set"
-            return f"{self.address} {what} (HTTP {refusal.code}); set it to one that the server accepts."
-        if 300 <= refusal.code < 400:
-            return f"{self.address} sends elsewhere (HTTP {refusal.code}), which is not followed; give that address."
-        return (
-            f"{self.address} refused to answer as {self.model!r} (HTTP {refusal.code}: {_shortened(said)}); expected an"
-            " address that ends in /v1 and a model that it serves."
-        )
-
-
-def _readable(body: bytes, key: str) -> str:
-    text = body.decode("utf-8", errors="replace")
-    return text.replace(key, "[key]") if key else text
-
-
-def _shortened(text: str) -> str:
-    words = " ".join(text.split())
-    return words if len(words) <= 120 else f"{words[:120]}…"
-
-
-def _retry_after(refusal: urllib.error.HTTPError, otherwise: float) -> float:
-    """Seconds that the server asks for; a date, which the header may also hold, is not read."""
-    try:
-        return max(0.0, float(refusal.headers.get("Retry-After", "")))
-    except ValueError:
-        return otherwise
+            said = f"{what} (HTTP {fault.status}); set it to one that the server accepts."
+        elif 300 <= fault.status < 400:
+            said = f"sends elsewhere (HTTP {fault.status}), which is not followed; give that address."
+        else:
+            said = (
+                f"refused to answer as {self.model!r} (HTTP {fault.status}: {shortened(fault.said)}); expected an"
+                " address that ends in /v1 and a model that it serves."
+            )
+        raise UserError(f"{self.address} {said}") from None

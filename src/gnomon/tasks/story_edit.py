@@ -6,10 +6,10 @@ with the reward that the writer's decision makes. So a model can be post-trained
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -22,6 +22,15 @@ from gnomon.tasks.environment import SingleTurn, Step, Task, divide
 SCHEMA = 1
 DECISIONS = ("accepted", "rejected", "edited", "partial")
 
+POINTERS = ("event", "scene", "before", "after", "scope")
+"""Keys of an intent that hold ids of events and scenes, which are made of hashes: a short prompt is without them."""
+
+
+def short_prompt(intent: Mapping[str, Any], span: str) -> str:
+    """What is wanted and the passage, and nothing around it: `change_event say: “Yes,” cried Anna. =>`."""
+    wanted = " ".join(str(value) for key, value in intent.items() if key not in POINTERS)
+    return f"{wanted}: {span.strip()}{StoryEdit.separator}"
+
 
 class Candidate(NamedTuple):
     """A text for a passage, and what the writer's decision is worth: 1 as it stands, 0 not at all."""
@@ -32,12 +41,14 @@ class Candidate(NamedTuple):
 
 
 class StoryEdit(Settings):
-    """A decided suggestion a line, in the file at `path` (relative to where the command is run). The prompt is the
-    line's own and `separator`; the answer is the passage's new text.
+    """A decided suggestion a line, in the file at `path` (relative to where the command is run). The answer is the
+    passage's new text. The prompt is the whole request as the line has it (`prompt = "request"`: what the editor sends
+    a checkpoint), or `short_prompt` of it (`"passage"`), which a small model made from nothing can learn to read.
 
     A text that the writer judged earns the reward of that judgement: 1 accepted, 0 rejected, and between for one taken
-    in part or mended; what the writer made of a mended one earns 1. Any other text earns the reward of the judged one
-    it is nearest to, times how near it is: 1 - (edit distance)/(longer length). Correct is a reward of 1.
+    in part or mended; what the writer made of a mended one earns 1, and so does the passage as it stands where nothing
+    that was proposed for it was taken. Any other text earns the reward of the one of these it is nearest to, times how
+    near it is: 1 - (edit distance)/(longer length). Correct is a reward of 1.
 
     The teacher says each candidate as often as its reward asks for, which is weighted likelihood; where none has any,
     the writer kept the passage, and so does the teacher. With two attempts, a rejected candidate and one accepted after
@@ -49,8 +60,10 @@ class StoryEdit(Settings):
     pure: ClassVar[bool] = True
     symbols: ClassVar[None] = None
 
+    separator: ClassVar[str] = " =>"
+
     path: str
-    separator: str = Field(" =>", min_length=1)
+    prompt: Literal["request", "passage"] = "request"
     n_validation: int = Field(100, ge=1)
     n_test: int = Field(100, ge=1)
     seed: int = 0
@@ -66,6 +79,8 @@ class StoryEdit(Settings):
     def start(self, task: Task, seed: int) -> SingleTurn:
         """An episode of one answer."""
         known = {candidate.text.strip(): candidate.reward for candidate in self.candidates(task)}
+        if not any(known.values()):
+            known.setdefault(task.payload["span"].strip(), 1.0)
 
         def grade(action: str) -> Step:
             text = action.strip()
@@ -75,7 +90,9 @@ class StoryEdit(Settings):
                 nearness, reward = max((_nearness(text, other), known[other]) for other in known)
             return Step(nearness * reward, components={"nearness": nearness, "correct": float(nearness * reward >= 1)})
 
-        return SingleTurn(f"{self._log[task.hash].prompt}{self.separator}", grade)
+        if self.prompt == "request":
+            return SingleTurn(self._log[task.hash].prompt, grade)
+        return SingleTurn(short_prompt(task.payload["intent"], task.payload["span"]), grade)
 
     def demonstration(self, task: Task, seed: int) -> str:
         """A judged text, drawn in proportion to rewards; the passage itself where nothing proposed for it was taken."""
@@ -156,7 +173,7 @@ def _entry(line: str, where: str) -> _Entry:
         raise UserError(f"{where} has the schema {schema!r}; {SCHEMA} is expected.")
     try:
         payload, prompt, told = dict(row["task"]["payload"]), row["prompt"], row["task"]["hash"]
-        span = payload["span"]
+        intent, span = payload["intent"], payload["span"]
         candidates = tuple(each for candidate in row["candidates"] for each in _judged(candidate, where))
     except KeyError as fault:
         raise UserError(
@@ -164,8 +181,8 @@ def _entry(line: str, where: str) -> _Entry:
         ) from fault
     except (TypeError, AttributeError) as fault:
         raise UserError(f"{where}: task and candidates must be objects as in a preference log.") from fault
-    if not isinstance(prompt, str) or not isinstance(span, str) or not candidates:
-        raise UserError(f"{where}: a prompt, a span and at least one candidate are expected.")
+    if not isinstance(prompt, str) or not isinstance(span, str) or not isinstance(intent, dict) or not candidates:
+        raise UserError(f"{where}: a prompt, an intent, a span and at least one candidate are expected.")
     if (found := _hash(payload)) != told:
         raise UserError(f"{where}: the payload's hash is {found[:12]}, not {str(told)[:12]} as it says.")
     return _Entry(payload, prompt, candidates)
