@@ -90,10 +90,10 @@ def _decided(lines: list[str], path: Path) -> Iterator[dict[str, Any]]:
         done = set()
         for event in extraction.events:
             told = text[event.start : event.end]
-            if event.sentence in done or not re.fullmatch(VERBS, told):
+            line = text[slice(*event.sentence)]
+            if event.sentence in done or not line.startswith("“") or not re.fullmatch(VERBS, told):
                 continue
             done.add(event.sentence)
-            line = text[slice(*event.sentence)]
             verb = random.Random(line).choice(("remark", "declare")) if told == "said" else "say"
             suggestion = propose(story, extraction, {"op": "change_event", "event": event.id, "verb": verb})
             if len(suggestion.hunks) == 1:

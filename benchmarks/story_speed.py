@@ -3,9 +3,9 @@
 The text is Moby-Dick and then The Adventures of Sherlock Holmes, cut to size; 300,000 words stand for a long novel.
 Every size is read in a process of its own, whose peak of memory is that of the whole process. The peer is a spaCy
 pipeline of the pack's own components and weights (two token-to-vector networks, morphologizer, parser, entity
-recogniser; the same matrix products) with spaCy's own tokeniser and batches, over the same paragraphs, right after. What is done again and again
-(a changed paragraph, a suggestion) is the median of 9 in one process, each at another place of the book. An edit of a
-project is set against writing and syncing one page of a file beside it, in turn.
+recogniser; the same matrix products) with spaCy's own tokeniser and batches, over the same paragraphs, right after.
+What is done again and again (a changed paragraph, a suggestion) is the median of 9 in one process, each at another
+place of the book. An edit of a project is set against writing and syncing one page of a file beside it, in turn.
 
 Times are CPU seconds of the process, which a busy machine stretches less than the clock, save where `wall` is said.
 Data: `text/` of GNOMON_DATA_DIR.

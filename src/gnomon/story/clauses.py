@@ -118,6 +118,7 @@ def clause_at(text: str, analysis: Analysis, language: str, token: int, sentence
 
 
 _SUBJECTS = ("nsubj", "nsubj:pass", "nsubj:outer")
+_MISTAGGED = ("ADJ", "VERB", "X", "INTJ")
 _NOMINAL = ("NOUN", "PROPN", "PRON")
 _RELATIVES = frozenset({"who", "whom", "which", "that", "whose", "care", "ce", "cine"})
 _DEEPEST = 40  # of a chain of heads that is followed: a run-on parse of a page must not cost its square
@@ -756,7 +757,9 @@ class _Grammar:
 
     def common_place(self, index: int, used: bool) -> LocalPlace | None:
         token = self.tokens[index]
-        if not self.is_place(index) or (token.pos != "NOUN" and index not in self.last_of_common):
+        if not self.is_place(index) or (
+            token.pos != "NOUN" and (token.pos not in _MISTAGGED or index not in self.last_of_common)
+        ):
             return None
         first, owner, key = index, None, [token.lemma.casefold()]
         for each in reversed(self.children[index]):

@@ -75,10 +75,26 @@ _RO_PRONOUNS: dict[str, tuple[Gender, Literal["sing", "plur"], int]] = {
 _RO_PRONOUNS["ei"] = ("f", "sing", 3)  # "ei" of "they" is told apart by its tag
 _POSSESSIVES = words_of("his her its their my our your thy lui ei lor meu mea mei mele tău ta tăi tale")
 
-# A capital at the start of a sentence says nothing for words with these tags.
-_NO_NAME = frozenset(
-    ("PRON", "DET", "ADP", "CCONJ", "SCONJ", "PART", "INTJ", "AUX", "NUM", "PUNCT", "SYM", "ADV", "VERB", "ADJ")
+# Words that hold sentences together: no names, whatever their capital. The tagger is no help here: it takes an unknown
+# name at the start of a sentence for one of them as often as not.
+_FUNCTION_WORDS = words_of(
+    "a an the this that these those some any no every each all both either neither such what which whose who whom "
+    "when where why how while whilst though although because since unless until till if whether lest as than and "
+    "but or nor for so yet of in on at by to from with without within into upon under over after before between "
+    "among through during against about above below across along around behind beside besides beyond down up off "
+    "out near toward towards not never ever always often sometimes once twice then now here there thus hence "
+    "still just only even also too very quite rather almost perhaps indeed instead otherwise however moreover "
+    "nevertheless therefore meanwhile again already soon is are was were be been being am do does did done have "
+    "has had having will would shall should can could may might must let one two three four five six seven eight "
+    "nine ten many much more most few little less several other others another same own nobody nothing somebody "
+    "something everybody everything anybody anything it's un o niște acest această acel acea cel cea și sau dar "
+    "iar însă ci deci că să dacă când cum unde cine ce care cât de din dela la în pe cu fără prin spre către după "
+    "până pentru despre sub peste între lângă nu nici mai tot toate toți foarte apoi atunci acum aici acolo aşa "
+    "așa e este era erau sunt fi fu fost a au am ai ar ați aș va vor voi se își îi îl le îmi îți ne vă te mă un "
+    "una doi două trei al ale ai lui ei lor"
 )
+# With these tags, first words of sentences are names only if the same word is one elsewhere.
+_WEAK = frozenset(("PRON", "DET", "ADP", "CCONJ", "SCONJ", "PART", "AUX", "NUM", "ADV", "VERB", "ADJ", "INTJ", "X"))
 _ROLES: dict[str, Role] = {
     "nsubj": "subject",
     "nsubj:pass": "subject",
@@ -357,15 +373,13 @@ def _may_name(reader: _Reader, place: int, labelled: bool) -> bool:
     if len(word) == 1 and word in "IO":
         return False
     folded = fold(word)
-    if labelled or token.pos == "PROPN" or _title_word(word):
-        return folded not in _EN_PRONOUNS
-    if folded in NOT_NAMES or folded in _EN_PRONOUNS or (reader.language == "ro" and folded in _RO_PRONOUNS):
+    if folded in _EN_PRONOUNS or (reader.language == "ro" and folded in _RO_PRONOUNS):
         return False
-    if word.isupper() and len(word) > 1:
-        return False
-    if reader.initial[place]:
-        return token.pos not in _NO_NAME
-    return token.pos not in ("PRON", "DET", "ADP", "CCONJ", "SCONJ", "AUX", "NUM")
+    if labelled or _title_word(word):
+        return True
+    if folded in _FUNCTION_WORDS or folded in NOT_NAMES:
+        return token.pos == "PROPN" and not reader.initial[place]
+    return token.pos == "PROPN" or len(word) == 1 or not word.isupper()
 
 
 def _add_name(
@@ -417,7 +431,8 @@ def _add_name(
     if "Number=Plur" in tokens[last].morph and tail.endswith("s") and first and fold(words[first - 1]) == "the":
         number = "plur"
     found.append(reader.make(first, last, head, "name", label, key, gender, number, end=end))
-    taken[first : last + 1] = b"\x01" * (last + 1 - first)
+    if label or first < last or not reader.initial[first] or tokens[first].pos not in _WEAK:
+        taken[first : last + 1] = b"\x01" * (last + 1 - first)
 
 
 def _shared_surname(reader: _Reader, last: int) -> str:

@@ -230,7 +230,7 @@ def _within(
 
 
 class Acting(NamedTuple):
-    """One event's people, resolved: `phrases` are (preposition, place id)s; where the writer says where, `said` and `place`."""
+    """One event's people, resolved, and (preposition, place id)s. Where the writer says where: `said` and `place`."""
 
     agent: str | None
     patient: str | None
