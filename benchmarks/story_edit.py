@@ -1,7 +1,7 @@
 """From a writer's choices to a model: a scripted writer decides on proposals, and a small model learns from her log.
 
 The writer is a program with a taste of its own. Her draft is who says what in three public-domain novels, a line each:
-the last two words of a speech and the words that tell whose it is. The built-in editor proposes another verb for each,
+the last word of a speech and the words that tell whose it is. The built-in editor proposes another verb for each,
 she takes, leaves or mends it in a project, and the project's preference log is what `recipes/story-edit.toml` trains a
 model from nothing on. Whole sentences were tried first: some hundred of them teach such a model none but themselves.
 
@@ -34,7 +34,7 @@ VERBS = (
 )
 _WORD = r"(?:(?:Mr|Mrs|Dr)\.|[A-Za-z'’-]+)"
 SPEECH = re.compile(
-    r"[“\"][^“”\"]*?((?:[\w'’-]+[ ,;-]+)?[\w'’-]+[,?!])[”\"] "  # its last two words
+    r"[“\"][^“”\"]*?([\w'’-]+[,?!])[”\"] "  # its last word
     rf"({_WORD}(?: {_WORD}){{1,3}})(?=[.,;:?!—-])"
 )
 
@@ -55,7 +55,7 @@ def decision(line: str, before: str, after: str) -> tuple[str, str]:
 
 
 def lines_of(novel: str) -> list[str]:
-    """Who says what in a novel, each once: `“… of that?” asked Holmes.`"""
+    """Who says what in a novel, each once: `“… that?” asked Holmes.`"""
     from gnomon.data import read_text
 
     text = " ".join(read_text(novel).split())
