@@ -151,6 +151,12 @@ def by_decision(run: Any, environment: "StoryEdit") -> dict[str, dict[str, Any]]
     return found
 
 
+def control_reward(run: Any) -> float:
+    """The mean reward of the supervised control's greedy answers."""
+    rewards = [row["reward"] for row in run.evaluations() if (row["stage"], row["mode"]) == ("control", "greedy")]
+    return float(sum(rewards) / len(rewards))
+
+
 def main() -> None:
     """Write the log unless it is there, run the recipe over seeds unless that is done, and print what came out."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -195,6 +201,7 @@ def main() -> None:
         estimate = isinstance(value, dict) and "value" in value
         if estimate or key in ("seconds", "cpu_seconds", "warm_start_cpu_seconds"):
             figures[key] = mean([each[key]["value"] if estimate else each[key] for each in summaries])
+    figures["reward_control"] = mean([control_reward(run) for run in runs])
     result = {
         "machine": about,
         "seeds": given.seeds,
