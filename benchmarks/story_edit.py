@@ -151,6 +151,21 @@ def by_decision(run: Any, environment: "StoryEdit") -> dict[str, dict[str, Any]]
     return found
 
 
+def told_with(text: str) -> list[str]:
+    """The verbs that tell who speaks."""
+    return re.findall(rf"\b(?:{VERBS}|declared)\b", text.partition("”")[2])
+
+
+def right_verbs(run: Any, environment: "StoryEdit", stage: str) -> float:
+    """The share of greedy answers with the verb that the writer wanted, whatever became of the other words."""
+    wanted = {}
+    for task in environment.tasks("test"):
+        best = max(environment.candidates(task), key=lambda candidate: candidate.reward)
+        wanted[task.id] = told_with(best.text if best.reward else task.payload["span"])
+    rows = [row for row in run.evaluations() if (row["stage"], row["mode"]) == (stage, "greedy")]
+    return sum(told_with(row["answer"]) == wanted[row["task_id"]] for row in rows) / len(rows)
+
+
 def control_reward(run: Any) -> float:
     """The mean reward of the supervised control's greedy answers."""
     rewards = [row["reward"] for row in run.evaluations() if (row["stage"], row["mode"]) == ("control", "greedy")]
@@ -201,6 +216,8 @@ def main() -> None:
         estimate = isinstance(value, dict) and "value" in value
         if estimate or key in ("seconds", "cpu_seconds", "warm_start_cpu_seconds"):
             figures[key] = mean([each[key]["value"] if estimate else each[key] for each in summaries])
+    for stage in ("before", "after", "control"):
+        figures[f"right_verb_{stage}"] = mean([right_verbs(run, environment, stage) for run in runs])
     figures["reward_control"] = mean([control_reward(run) for run in runs])
     result = {
         "machine": about,
