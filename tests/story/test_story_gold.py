@@ -68,3 +68,11 @@ def test_gold_stories(language: str) -> None:
     }
     fallen = {name: (round(scores[name], 3), floor) for name, floor in FLOORS[language].items() if scores[name] < floor}
     assert not fallen, f"scores below their floors: {fallen}; all: {scores}"
+
+
+def test_no_word_of_a_speech_is_who_speaks() -> None:
+    found = extract(Story.from_text("“Where is Jane?” asked Elizabeth. She left."))
+    assert [(event.verb, event.agent, event.patient) for event in found.events] == [
+        ("ask", "elizabeth", None),
+        ("leave", "elizabeth", None),
+    ]

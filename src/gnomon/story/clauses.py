@@ -314,6 +314,8 @@ class _Grammar:
         if self.tokens[index].pos not in ("VERB", "AUX", "ADJ"):
             return self.noun_arguments(index)
         subject = self.surface_subject(index)
+        if subject is not None and self.quoted[subject] and not self.quoted[index]:
+            subject = None  # the parser read on from the speech: a word of it does nothing that is told
         if self.passive(index):
             return self.passive_agent(index), subject
         objects = [
