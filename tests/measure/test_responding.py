@@ -4,14 +4,13 @@ import dataclasses
 import json
 import threading
 import time
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import polars as pl
 import pytest
 import torch
 
+from chat_server import serving
 from gnomon.errors import UserError
 from gnomon.measure.instrument import Instrument
 from gnomon.measure.responding import LocalPolicy, Server, Simulated, parse_model
@@ -58,42 +57,6 @@ def _clean(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("GNOMON_API_KEY", raising=False)
     monkeypatch.delenv("GNOMON_OFFLINE", raising=False)
-
-
-@contextmanager
-def serving(behave):
-    """A server on this machine; `behave(number of the request, body)` gives (status, headers, content)."""
-    seen, lock = [], threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            with lock:
-                number = len(seen)
-                seen.append({"path": self.path, "body": body, "headers": dict(self.headers)})
-            status, headers, content = behave(number, body)
-            try:
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-            except OSError:
-                pass  # the client has hung up, as the test of a slow server has it
-
-        def log_message(self, *arguments):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1", seen
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def reply(text):

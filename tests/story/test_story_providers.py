@@ -5,9 +5,10 @@ import threading
 import time
 
 import pytest
-from fake_provider import asked, said, serving, written
+from fake_provider import asked, said, written
 from handmade import Told
 
+from chat_server import serving
 from gnomon.errors import UserError
 from gnomon.story.edits import apply, propose
 from gnomon.story.providers.openai import OpenAI

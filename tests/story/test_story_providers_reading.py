@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from fake_provider import asked, said, serving
+from fake_provider import asked, said
 from handmade import Told
 
+from chat_server import serving
 from gnomon.story.document import Story
 from gnomon.story.providers.extracting import Disagreement, disagreements, extract_with
 from gnomon.story.providers.openai import OpenAI

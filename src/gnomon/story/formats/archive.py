@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from typing import Any
 
 from gnomon.errors import UserError
@@ -47,7 +48,7 @@ class Archive:
                 data = file.read(_LARGEST_MEMBER + 1)
         except KeyError:
             raise UserError(f"{self._name} is no {self._kind} file: it lacks {member}") from None
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, _zlib_error()):
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, zlib.error):
             raise UserError(f"{self._name} is damaged: {member} cannot be read") from None
         if len(data) > _LARGEST_MEMBER:
             raise UserError(f"{self._name} would grow to more than {_LARGEST_MEMBER // 2**20} MB on being opened")
@@ -67,9 +68,3 @@ class Archive:
         if dtd is not None and any(True for _ in dtd.iterentities()):
             raise UserError(f"{self._name} is refused: {member} defines entities, which no story needs")
         return root
-
-
-def _zlib_error() -> type[Exception]:
-    import zlib
-
-    return zlib.error
