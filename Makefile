@@ -9,24 +9,34 @@ ifneq ($(wildcard ../shared/data),)
 test: export GNOMON_DATA_DIR ?= $(abspath ../shared/data)
 endif
 
-.PHONY: run test format clean
+# The page's own tests need Node. Without it they are skipped, and say so.
+ifneq ($(shell command -v npm),)
+PAGE := ui/node_modules/.package-lock.json
+endif
+
+.PHONY: run test page format clean
 
 run: .venv/installed
 	$(BIN)/gnomon quickstart
 
-test: .venv/installed-dev
+test: .venv/installed-dev $(PAGE)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
-format: .venv/installed-dev
+# Build the web page from ui/ into the package; needs Node. What it makes is committed.
+page: $(PAGE)
+	cd ui && npm run build
+
+format: .venv/installed-dev $(PAGE)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	cd ui && npm run format
 
 clean:
-	rm -rf .venv
+	rm -rf .venv ui/node_modules
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another with PYTHON=python3.11")'
@@ -39,3 +49,7 @@ clean:
 .venv/installed-dev: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,segment,story]'
 	touch $@ .venv/installed
+
+ui/node_modules/.package-lock.json: ui/package-lock.json
+	cd ui && npm ci --no-audit --no-fund --loglevel error
+	touch $@

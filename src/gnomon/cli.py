@@ -22,6 +22,7 @@ def build() -> typer.Typer:
     import gnomon.runs.commands
     import gnomon.search.commands
     import gnomon.segment.commands
+    import gnomon.server.commands
     import gnomon.story.commands
     import gnomon.tasks.commands
 
@@ -43,7 +44,9 @@ def build() -> typer.Typer:
     app.add_typer(gnomon.dynamics.commands.app, name="dynamics")
     app.add_typer(gnomon.search.commands.app, name="search")
     app.add_typer(gnomon.segment.commands.app, name="segment")
+    gnomon.story.commands.app.command("open")(gnomon.server.commands.open_story)
     app.add_typer(gnomon.story.commands.app, name="story")
+    app.command("serve")(gnomon.server.commands.serve)
     app.command("represent", cls=ListOptions)(gnomon.measure.represent_commands.represent)
     gnomon.measure.commands.app.command("rake")(gnomon.measure.represent_commands.rake)
     app.add_typer(gnomon.measure.commands.app, name="measure")

@@ -1,5 +1,6 @@
 """A run on disk: whole or not there, resumable after any kill, written by one process, readable when torn."""
 
+import fcntl
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import time
 import tomllib
 from datetime import date
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 from gnomon.errors import UserError
 from gnomon.runs import Run, list_runs, open_run, same_metrics
 from gnomon.runs.files import read_lines, to_json, write_atomic
+from gnomon.runs.store import is_written
 
 
 def create(path, **changes):
@@ -142,6 +145,26 @@ def test_rewinding_forgets_what_came_after(tmp_path):
     for rows in (run.metrics(), run.trajectories(), run.evaluations()):
         assert [row["step"] for row in rows] == [0, 1, 2, 3]
     assert [p.name for p in (run.path / "checkpoints").iterdir()] == ["3"]
+
+
+def test_a_writer_waits_for_those_who_only_look(tmp_path):
+    create(tmp_path / "run").mark("interrupted")
+    settings = open_run(tmp_path / "run").settings
+    with (tmp_path / "run" / ".lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        Timer(0.2, lambda: fcntl.flock(lock, fcntl.LOCK_UN)).start()
+        run = Run.resume(tmp_path / "run", settings=settings)
+    assert run.state == "running"
+
+
+def test_looking_whether_a_run_is_written_makes_nothing(tmp_path):
+    run = create(tmp_path / "run")
+    assert is_written(run.path)
+    run.mark("interrupted")
+    (run.path / ".lock").unlink()
+    before = sorted(path.name for path in run.path.iterdir())
+    assert not is_written(run.path)
+    assert sorted(path.name for path in run.path.iterdir()) == before
 
 
 def test_one_process_writes_at_a_time_and_a_dead_one_reads_as_interrupted(tmp_path):

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -365,3 +367,13 @@ def test_the_hash_depends_on_every_file():
     assert packs.content_hash(files) == packs.content_hash(dict(reversed(files.items())))
     assert packs.content_hash(files) != packs.content_hash({"a": "1", "b": "3"})
     assert Path(packs.SHIPPED).is_dir()
+
+
+def test_the_networks_are_loaded_when_a_paragraph_is_first_read():
+    code = (
+        "import sys\nfrom gnomon.story import Story, extract\nfrom gnomon.story.packs import load\n"
+        "text = 'Anna walked to the mill.'\nstory = Story.from_text(text, language='en')\n"
+        "assert load('en').hash and 'spacy' not in sys.modules\n"
+        "found = extract(story)\nassert 'spacy' in sys.modules and found.events"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""

@@ -7,6 +7,8 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -554,6 +556,51 @@ def test_facts_and_decisions_of_every_step_are_had_again(seed, folder, monkeypat
 
 
 # -- who may open it --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_present_belongs_together_while_another_thread_writes(folder):
+    with made(folder, "Base. " * 200) as project:
+
+        def write():
+            for number in range(150):
+                project.edit(project.revision, [(0, 0, "x")])
+                if number % 10 == 0:
+                    project.add_fact(Fact("alias", "ana", f"Name {number}"))
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        seen = 0
+        while writer.is_alive() or not seen:
+            story, revision, facts = project.present()
+            assert story.text == "x" * (revision - 1) + "Base. " * 200
+            assert (revision - 2) // 10 <= len(facts) <= (revision - 2) // 10 + 1
+            assert story.sentences[0].start == 0
+            seen += 1
+        writer.join()
+        assert project.present() == (Story.from_text(project.text), 151, tuple(project.facts.values()))
+        assert project.node == project.history().current
+
+
+def test_a_project_that_is_still_is_not_changed_by_another_thread(folder):
+    with made(folder, "Base.") as project:
+        writer = threading.Thread(target=lambda: project.edit(1, [(0, 0, "x")]))
+        with project.still():
+            writer.start()
+            writer.join(0.05)
+            assert (writer.is_alive(), project.text, project.revision) == (True, "Base.", 1)
+        writer.join()
+        assert (project.text, project.revision) == ("xBase.", 2)
+
+
+def test_who_holds_a_project_is_known_without_taking_it(folder):
+    path = folder / "draft.gnomon"
+    assert storage.owner(path) is None
+    with made(folder):
+        assert storage.owner(path) == str(os.getpid())
+    before = sorted(folder.iterdir())
+    with closing(storage.look(path)) as db:
+        assert db.execute("SELECT value FROM meta WHERE key = 'title'").fetchone() == ("",)
+    assert sorted(folder.iterdir()) == before
 
 
 def test_one_process_at_a_time(folder):

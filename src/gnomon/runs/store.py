@@ -34,6 +34,7 @@ CLOCK = frozenset(
 LOGS = ("metrics.jsonl", "trajectories.jsonl", "trajectories.1.jsonl", "eval.jsonl")
 MOST_TRAJECTORIES = 10_000  # rows in trajectories.jsonl before it becomes trajectories.1.jsonl
 KEPT_CHECKPOINTS = 2
+PATIENCE_S = 1.0  # how long a lock may be held by those who only look before another process counts as its writer
 
 
 class Run:
@@ -126,7 +127,7 @@ class Run:
         """Become the one process that writes this run."""
         lock = (self.path / ".lock").open("a+")
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(lock)
         except OSError as busy:
             lock.seek(0)
             owner = lock.read().strip() or "another process"
@@ -257,7 +258,7 @@ class Run:
     def state(self) -> str:
         """`running`, `finished`, `interrupted` or `failed`; a running one whose process is gone is interrupted."""
         stored = json.loads((self.path / "state.json").read_text(encoding="utf-8"))
-        if stored["state"] == "running" and not self._written_by_someone():
+        if stored["state"] == "running" and self._lock is None and not is_written(self.path):
             return "interrupted"
         return str(stored["state"])
 
@@ -266,18 +267,6 @@ class Run:
         """Why a run failed or was interrupted, where that is known."""
         stored = json.loads((self.path / "state.json").read_text(encoding="utf-8"))
         return stored["reason"]
-
-    def _written_by_someone(self) -> bool:
-        if self._lock is not None:
-            return True
-        try:
-            with (self.path / ".lock").open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
 
     def metrics(self) -> list[dict[str, Any]]:
         """The metrics' rows in order."""
@@ -295,6 +284,33 @@ class Run:
         """The figures of a finished run, None for any other."""
         path = self.path / "summary.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def is_written(folder: Path) -> bool:
+    """Whether a process is writing the run in `folder`, which is only looked at: no file is made or changed.
+
+    For an instant its lock is shared with whoever else looks; a writer who comes just then tries again.
+    """
+    try:
+        with (folder / ".lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _lock(file: IO[str]) -> None:
+    """Lock `file` for the one who writes. Raises OSError where it stays locked for longer than a look takes."""
+    give_up = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= give_up:
+                raise
+            time.sleep(0.01)
 
 
 def refuse_taken(folder: Path) -> None:

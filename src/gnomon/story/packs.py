@@ -7,8 +7,9 @@ The packs that come with Gnomon lie in `language_packs/`; a language without one
 
 import hashlib
 import json
+import threading
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ from gnomon.story.tokens import Word, tokenise
 
 if TYPE_CHECKING:
     from spacy.language import Language
+
+    from gnomon.story.lemmas import Lemmatiser
 
 SHIPPED = Path(__file__).parent / "language_packs"
 LANGUAGES = ("en", "ro")
@@ -40,25 +43,44 @@ class Pack:
     def __init__(self, language: str, content_hash: str, folder: Path | None) -> None:
         self.language = language
         self.hash = content_hash
-        self._grammar: Language | None = None
-        self._fiction: Language | None = None
-        self._lemmas: Any = None
-        self._triggers: Any = None
-        if folder is None:
-            return
-        from gnomon.story import networks, triggers
+        self._folder = folder
+        self._reading = threading.Lock()  # the networks serve one thread at a time
+
+    # Loaded when a paragraph is first analysed: a story whose analyses are all known needs none of them.
+
+    @cached_property
+    def _grammar(self) -> "Language":
+        from gnomon.story import networks
+
+        assert self._folder is not None
+        return networks.load(self._folder / "grammar")[0]
+
+    @cached_property
+    def _lemmas(self) -> "Lemmatiser":
         from gnomon.story.lemmas import Lemmatiser
 
-        self._grammar, _ = networks.load(folder / "grammar")
-        self._lemmas = Lemmatiser(**json.loads((folder / "grammar" / "lemmas.json").read_text(encoding="utf-8")))
-        if (folder / "fiction").is_dir():
-            self._fiction, _ = networks.load(folder / "fiction", self._grammar.vocab)
-            if (folder / "fiction" / triggers.FILE).is_file():  # not yet, while it is being trained
-                self._triggers = triggers.load(folder / "fiction" / triggers.FILE)
+        assert self._folder is not None
+        return Lemmatiser(**json.loads((self._folder / "grammar" / "lemmas.json").read_text(encoding="utf-8")))
+
+    @cached_property
+    def _fiction(self) -> "Language | None":
+        from gnomon.story import networks
+
+        assert self._folder is not None
+        folder = self._folder / "fiction"
+        return networks.load(folder, self._grammar.vocab)[0] if folder.is_dir() else None
+
+    @cached_property
+    def _triggers(self) -> Any:
+        from gnomon.story import triggers
+
+        assert self._folder is not None
+        path = self._folder / "fiction" / triggers.FILE
+        return triggers.load(path) if path.is_file() else None  # there is none yet while it is being trained
 
     def analyse(self, texts: Sequence[str]) -> list[Analysis]:
         """What is in each of `texts`, paragraphs; the same for a text whatever stands beside it."""
-        if self._grammar is None:
+        if self._folder is None:
             return [_by_rule_alone(text) for text in texts]
         pieces: list[tuple[int, list[Word]]] = []  # (paragraph, words at their places in it)
         for number, text in enumerate(texts):
@@ -81,7 +103,9 @@ class Pack:
                 [any(start <= word.start < end for start, end in quoted[pieces[each][0]]) for word in pieces[each][1]]
                 for each in chosen
             ]
-            for each, one in zip(chosen, self.read(together, inside), strict=True):
+            with self._reading:
+                found = self.read(together, inside)
+            for each, one in zip(chosen, found, strict=True):
                 read[each] = one
         for (number, _), one in zip(pieces, read, strict=True):
             base = len(tokens[number])
@@ -94,7 +118,6 @@ class Pack:
         """Of each sentence its document, and its tokens, whose heads count from its first word."""
         from gnomon.story import networks
 
-        assert self._grammar is not None
         docs = networks.run(self._grammar, [networks.make_doc(self._grammar, words) for words in sentences])
         found = []
         for doc, words in zip(docs, sentences, strict=True):

@@ -100,6 +100,14 @@ class Proposal(NamedTuple):
         return {**found, "state": "decided" if self.decided else "open", "revision": self.revision, "time": self.time}
 
 
+class Present(NamedTuple):
+    """What belongs together: the story at one revision, and the facts that hold there."""
+
+    story: Story
+    revision: int
+    facts: tuple[Fact, ...]
+
+
 class Project:
     """A project that this process holds; made by `create` or `open`, and closed by `close` or the end of `with`.
 
@@ -235,25 +243,47 @@ class Project:
         return self._text
 
     @property
+    def node(self) -> int:
+        """The step of the history where the project stands."""
+        return self._at.id
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """While inside, no other thread changes the project: what is asked of it belongs together."""
+        with self._using():
+            yield
+
+    @property
     def story(self) -> Story:
         """The story as it is now. Only what has changed since it was last asked for is read again."""
+        return self.present().story
+
+    def present(self) -> Present:
+        """The story as it is now, with its revision and the facts that hold.
+
+        Reading a whole novel takes a moment, in which the project can be changed by others.
+        """
+        with self._using():
+            base, pending, at, text = self._story, tuple(self._pending), self._at, self._text
+            revision, facts = self._revision, tuple(self.facts.values())
+        if base is None or len(pending) > _EDITED_ONE_BY_ONE:
+            story = Story.from_text(
+                text,
+                title=self._meta["title"],
+                language=self._meta["language"],
+                scenes=at.scenes,
+                newline=self._meta["newline"],
+                encoding=self._meta["encoding"],
+            )
+        else:
+            story = base
+            for edit in pending:
+                story = story.edit(*edit)
         with self._guard:
-            story = self._story
-            if story is None or len(self._pending) > _EDITED_ONE_BY_ONE:
-                story = Story.from_text(
-                    self._text,
-                    title=self._meta["title"],
-                    language=self._meta["language"],
-                    scenes=self._at.scenes,
-                    newline=self._meta["newline"],
-                    encoding=self._meta["encoding"],
-                )
-            else:
-                for edit in self._pending:
-                    story = story.edit(*edit)
-            self._story = story
-            self._pending.clear()
-            return story
+            if self._at is at and self._story is base:
+                self._story = story
+                self._pending.clear()
+        return Present(story, revision, facts)
 
     def edit(self, revision: int, edits: Iterable[tuple[int, int, str]]) -> int:
         """Apply edits (start, end, text) one after the other, all or none; the new revision.
@@ -516,7 +546,7 @@ class Project:
             before = {hunk.id: hunk.before for hunk in suggestion.hunks}
             fits = all(not each.lost and self._text[each.start : each.end] == before[each.hunk] for each in places)
             passages: list[dict[str, Any]] = []
-            if self.preferences and fits:
+            if self.preferences and fits and not suggestion.intent.get("highlight"):
                 at = {place.hunk: place for place in places}
                 here = tuple(replace(h, start=at[h.id].start, end=at[h.id].end) for h in suggestion.hunks)
                 # Where the text has moved on, nobody knows any more whom the extraction's positions mean.
@@ -796,6 +826,7 @@ class Project:
                 for key, value in found.items():
                     self._set(db, key, value)
             self._meta |= found
+            self._at = self._at._replace()  # a story that is being read just now is of the line ends before
             self._story = None
             self._pending.clear()
             return self._revision

@@ -73,6 +73,10 @@ class DamagedProject(UserError):
         self.copy, self.recovered = copy, recovered
 
 
+class Locked(UserError):
+    """A project that another process holds, or this one under another name."""
+
+
 class Lock:
     """The right to write one project, held by this process until `release`, or until it is dead."""
 
@@ -89,7 +93,7 @@ class Lock:
                 file.seek(0)
                 owner = file.read().strip() or "another process"
                 file.close()
-                raise UserError(f"{project} is open in process {owner}; close it there first.") from busy
+                raise Locked(f"{project} is open in process {owner}; close it there first.") from busy
             if self._same(file):
                 break
             file.close()  # the one before removed the file between our opening and locking it
@@ -108,6 +112,29 @@ class Lock:
         """Let others open the project."""
         self._path.unlink(missing_ok=True)
         self._file.close()
+
+
+def owner(path: Path) -> str | None:
+    """Which process holds a project, None if none does. The right to write it is not taken."""
+    try:
+        with path.with_name(path.name + "-lock").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return file.read().strip() or "another"
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def look(path: Path) -> sqlite3.Connection:
+    """A connection to a project that nobody holds, for looking only: it makes no file beside it.
+
+    Raises `sqlite3.Error` where that cannot be.
+    """
+    log = path.with_name(path.name + "-wal")  # of a process that was killed: what it wrote last is there
+    how = "mode=ro" if log.exists() else "immutable=1"
+    return sqlite3.connect(f"file:{quote(str(path.absolute()))}?{how}", uri=True, check_same_thread=False, timeout=2)
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -11,6 +11,7 @@ from gnomon.errors import UserError
 from gnomon.runs.files import write_atomic
 from gnomon.story.document import Story
 from gnomon.story.formats import docx, epub, fountain, html, plain
+from gnomon.story.formats.archive import TooLarge
 
 LARGEST = 20 * 2**20
 """Bytes: no story is longer (about 3.5 million words)."""
@@ -59,7 +60,7 @@ def read_bytes(
         text, own = (docx if kind == "docx" else epub).parsed(data, name)
         return _story(text, name, title or own, language)
     if len(data) > LARGEST:
-        raise UserError(f"{name}: {len(data) / 2**20:.0f} MB of text is more than a story has (at most 20 MB)")
+        raise TooLarge(f"{name}: {len(data) / 2**20:.0f} MB of text is more than a story has (at most 20 MB)")
     if kind == "html":
         text, own = html.parsed(html.decoded(data, name, encoding))
         return _story(text, name, title or own, language)
@@ -80,6 +81,13 @@ def _story(text: str, name: str, title: str, language: str, newline: str = "\n",
         raise UserError(f"{name} is no text: {error}; if it is in another encoding, name it with --encoding") from None
 
 
+def rendered(story: Story, format: str, *, author: str = "") -> bytes:
+    """What `write` writes in one of `FORMATS`."""
+    if format not in _RENDERED:
+        raise UserError(f"format {format!r} is none of {', '.join(FORMATS)}")
+    return _RENDERED[format](story, author)
+
+
 def write(story: Story, path: str | Path, format: str | None = None, *, author: str = "") -> None:
     """Write `story` to `path` as md, txt, docx, shunn (standard manuscript format), epub, fountain or html.
 
@@ -87,10 +95,7 @@ def write(story: Story, path: str | Path, format: str | None = None, *, author: 
     manuscript's first page and in its header, and in an epub.
     """
     path = Path(path)
-    chosen = format or _KINDS.get(path.suffix.lower())
-    if chosen not in _RENDERED:
-        raise UserError(f"format {chosen!r} is none of {', '.join(FORMATS)}")
-    content = _RENDERED[chosen](story, author)
+    content = rendered(story, format or _KINDS.get(path.suffix.lower(), ""), author=author)
     try:
         write_atomic(path, content)
     except OSError as error:

@@ -13,6 +13,10 @@ _RATIO = 200  # the text of a book shrinks to a third; what grows by so much was
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
+class TooLarge(UserError):
+    """A file that is larger than any story, or would be on being opened."""
+
+
 class Archive:
     """The members of a zip file that is no bomb."""
 
@@ -28,7 +32,7 @@ class Archive:
         members = self._zip.infolist()
         whole = sum(each.file_size for each in members)
         if len(members) > _MEMBERS or any(self._bomb(each) for each in members) or whole > 10 * _LARGEST_MEMBER:
-            raise UserError(f"{name} would grow to {whole / 2**20:.0f} MB on being opened; no story does")
+            raise TooLarge(f"{name} would grow to {whole / 2**20:.0f} MB on being opened; no story does")
         if any(each.flag_bits & 1 for each in members):
             raise UserError(f"{name} is encrypted; save it without a password")
 
@@ -51,7 +55,7 @@ class Archive:
         except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, zlib.error):
             raise UserError(f"{self._name} is damaged: {member} cannot be read") from None
         if len(data) > _LARGEST_MEMBER:
-            raise UserError(f"{self._name} would grow to more than {_LARGEST_MEMBER // 2**20} MB on being opened")
+            raise TooLarge(f"{self._name} would grow to more than {_LARGEST_MEMBER // 2**20} MB on being opened")
         return data
 
     def xml(self, member: str) -> Any:

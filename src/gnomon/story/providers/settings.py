@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gnomon.errors import UserError
+from gnomon.models.chat import sendable
 from gnomon.runs.files import to_json, write_atomic
 from gnomon.story.intents.asked import IntentError, listed
 from gnomon.story.providers import keys
@@ -89,6 +90,10 @@ class Providers:
             ):
                 raise IntentError(key, f"{type(settings[key]).__name__} is not what is expected here.")
         key = str(settings.get("key") or "")
+        if not sendable(key):
+            raise IntentError("key", "what was given holds spaces or characters that no key has.")
+        if kind == "runs" and not Path(str(kept.get("base_url", ""))).expanduser().is_dir():
+            raise IntentError("base_url", f"{kept.get('base_url', '')!r} is no folder of a run or a model.")
         stored = self._read()
         try:
             _opened(name, kept, key)
