@@ -43,7 +43,7 @@ def watch(browser: Any) -> Iterator[Watch]:
         context = browser.new_context(
             **{"viewport": {"width": 1280, "height": 720}, "reduced_motion": "reduce"} | options
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         page = context.new_page()
         watched = Watched(page, served)
         contexts.append((context, watched))

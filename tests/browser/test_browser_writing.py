@@ -181,3 +181,21 @@ def test_every_kind_of_text_can_be_opened_and_typed_on(here, served, text):
     write_at_the_end(page, "!")
     saved(page)
     assert served.text(story) == text + "!"
+
+
+def test_a_story_that_is_open_for_reading_only_is_not_changed(here, served):
+    story = served.new_story(DRAFT)
+    page = here.story(story)
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("menuitem", name="Read only").click()
+    write_at_the_end(page, "Not this.")
+    page.keyboard.press("Control+k")
+    page.get_by_test_id("palette-input").fill("rename Anna to Bianca")
+    page.keyboard.press("Enter")
+    page.get_by_text("open for reading only").wait_for()
+    assert page.get_by_test_id("hunk").count() == 0
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("menuitem", name="Write again").click()
+    write_at_the_end(page, "But this.")
+    saved(page)
+    assert served.text(story).rstrip("\n") == DRAFT.rstrip("\n") + "But this."

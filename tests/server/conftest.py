@@ -14,6 +14,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from story_server import Window, serving_in_memory
 
 from gnomon.server.access import Access
 from gnomon.server.app import create_app
@@ -21,6 +22,19 @@ from gnomon.server.stories import Stories
 
 PORT = 8712
 STARTING = 120  # seconds that a busy machine may take to start the command
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Any]:
+    """A server over its socket, whose stories lie where a sync costs nothing."""
+    with serving_in_memory() as running:
+        yield running
+
+
+@pytest.fixture
+def window(server: Any) -> Window:
+    """A client of it, as a window of the page is one."""
+    return Window(server)
 
 
 @pytest.fixture

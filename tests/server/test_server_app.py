@@ -94,6 +94,8 @@ def test_errors_name_the_field_in_one_sentence(client, app) -> None:
     assert error(client.post(path)) == (422, "invalid", None)
     assert error(client.get(path)) == (405, "method_not_allowed", None)
     assert error(client.get("/api/none")) == (404, "not_found", None)
+    for body, said in (({"edits": [{"start": "x"}]}, "a whole number"), ({"edits": 1}, "a list"), ([], "an object")):
+        assert f"{said} is expected" in client.post(path, json=body).json()["error"]["message"]
     for name, value in (("api_key", "sk-1"), ("key", 17)):
         answer = client.put(
             "/api/providers/x", json={"kind": "openai", "base_url": "http://x/v1", "model": "m", name: value}

@@ -152,6 +152,10 @@ def test_what_cannot_be_opened_is_one_sentence_and_leaves_nothing(tmp_path, refu
     assert {path.name for path in tmp_path.iterdir()} == before
     assert "damaged" in refused("story", "open", "broken.gnomon")
     assert "folder" in refused("serve", "--port", "0", "--runs", "nul.txt")
+    long = "a" * 300
+    assert "too long" in refused("serve", "--port", "0", "--stories", long)
+    assert "too long" in refused("story", "open", f"{long}.md")
+    assert "too long" in refused("story", "open", "latin.txt", "--project", f"{long}.gnomon")
     assert "--project" in refused("story", "open", "broken.gnomon", "--project", "a.gnomon")
     assert ".gnomon" in refused("story", "open", "latin.txt", "--project", "a.txt")
 

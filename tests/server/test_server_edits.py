@@ -13,22 +13,11 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from story_server import TEXT, Window, serving_in_memory
+from story_server import TEXT
 
 from gnomon.story.document import Story
 from gnomon.story.extracting import extract
 from gnomon.story.project import Project
-
-
-@pytest.fixture(scope="module")
-def server():
-    with serving_in_memory() as running:
-        yield running
-
-
-@pytest.fixture
-def window(server):
-    return Window(server)
 
 
 def test_edits_are_made_one_after_the_other_in_code_points(window):

@@ -3,20 +3,9 @@
 import json
 
 import pytest
-from story_server import TEXT, Window, serving_in_memory
+from story_server import TEXT
 
 from gnomon.story.records import FACT_KINDS
-
-
-@pytest.fixture(scope="module")
-def server():
-    with serving_in_memory() as running:
-        yield running
-
-
-@pytest.fixture
-def window(server):
-    return Window(server)
 
 
 def span(text, part):
@@ -71,7 +60,11 @@ def test_what_nothing_in_the_text_answers_to_is_listed_as_lost(window):
         ({"kind": "alias", "subject": 7}, 422, "subject"),
         ({"kind": "alias"}, 422, "subject"),
         ({"kind": "alias", "subject": "anna", "value": ["x"]}, 422, "value"),
-        ({"kind": "alias", "subject": "a\ud800", "value": "x"}, 422, None),
+        ({"kind": "alias", "subject": "a\ud800", "value": "x"}, 422, "subject"),
+        ({"kind": "alias", "subject": "anna", "value": "a\0"}, 422, "value"),
+        ({"kind": "alias", "subject": " ", "value": "x"}, 422, "subject"),
+        ({"kind": "alias", "subject": "anna"}, 422, "value"),
+        ({"kind": "gender", "subject": "anna", "value": "female"}, 422, "value"),
         ({"kind": "event", "subject": {"start": 0, "end": 3}}, 422, "revision"),
         ({"kind": "event", "subject": {"start": 0, "end": 3}, "revision": 9}, 409, None),
         ({"kind": "event", "subject": {"start": -1, "end": 3}, "revision": 1}, 422, "subject.start"),
@@ -110,3 +103,9 @@ def test_no_fact_that_is_taken_keeps_the_story_from_being_read(window):
         assert window.extraction(id)["state"] == "ready", kind
         for fact in window.get(f"/stories/{id}/facts")["facts"]:
             window.call("DELETE", f"/stories/{id}/facts/{fact['id']}")
+
+
+@pytest.mark.parametrize("fact", ["9", "none", str(10**30)])
+def test_a_fact_that_is_not_there_is_404_whatever_it_is_called(window, fact):
+    id = window.story()
+    assert window.error("DELETE", f"/stories/{id}/facts/{fact}") == (404, "not_found", None)

@@ -1,19 +1,5 @@
 """The history over HTTP: a tree in which text, facts and decisions go back and forth together."""
 
-import pytest
-from story_server import Window, serving_in_memory
-
-
-@pytest.fixture(scope="module")
-def server():
-    with serving_in_memory() as running:
-        yield running
-
-
-@pytest.fixture
-def window(server):
-    return Window(server)
-
 
 def test_undo_redo_and_a_branch_that_is_restored(window):
     id = window.story("One.")
@@ -38,7 +24,8 @@ def test_nothing_to_undo_and_nothing_to_redo_change_nothing(window):
     id = window.story("One.")
     assert window.post(f"/stories/{id}/undo", {}) == {"revision": 1, "node": 1}
     assert window.post(f"/stories/{id}/redo", {}) == {"revision": 1, "node": 1}
-    assert window.error("POST", f"/stories/{id}/restore", {"node": 99}) == (404, "not_found", None)
+    for node in (99, 0, -1, 2**63, 10**30):
+        assert window.error("POST", f"/stories/{id}/restore", {"node": node}) == (404, "not_found", None)
     assert window.error("POST", f"/stories/{id}/restore", {"node": "1"}) == (422, "invalid", "node")
 
 

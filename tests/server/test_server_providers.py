@@ -41,6 +41,11 @@ def test_a_provider_is_set_up_changed_listed_and_forgotten(window, server):
     key = server.folder / "settings" / "local.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert SECRET not in (server.folder / "settings" / "providers.json").read_text()
+    window.call("PUT", "/providers/local", {**GOOD, "prices": [1, 2]})
+    window.call("PUT", "/providers/local", {**GOOD, "timeout_s": 5})  # as the page does, which knows no prices
+    assert '"prices": [1.0, 2.0]' in (server.folder / "settings" / "providers.json").read_text()
+    window.call("PUT", "/providers/local", {**GOOD, "prices": None})
+    assert "prices" not in (server.folder / "settings" / "providers.json").read_text()
     same = window.call("PUT", "/providers/local", {**GOOD, "model": "other"})
     assert (same["model"], same["has_key"]) == ("other", True)
     moved = window.call("PUT", "/providers/local", {**GOOD, "base_url": "http://localhost:9/v1"})

@@ -238,8 +238,17 @@ def test_curves_at_common_places_stay_within_their_own_range_and_values(drawn, p
 
 def test_settings_are_equal_but_for_names():
     base = {"task": {"name": "add", "digits": [3]}, "seed": 1, "name": "a", "about": "x", "trackers": []}
-    assert repeats([base, {**base, "seed": 2, "name": "b"}, {**base, "task": {"name": "add"}}, {"seed": 3}]) == [
-        [0, 1],
-        [2],
-        [3],
-    ]
+    others = [{**base, "seed": 2, "name": "b"}, {**base, "task": {"name": "add"}}, {"seed": 3}]
+    assert repeats([base, *others], [1, 2, 1, 3]) == [[0, 1], [2], [3]]
+
+
+def test_the_seed_of_a_part_stands_aside_where_it_is_the_runs_own():
+    def recipe(seed: int, of_data: int) -> dict[str, Any]:
+        return {"train": {"steps": 9, "seed": seed}, "stages": [{"name": "I", "seed": seed}], "data": {"seed": of_data}}
+
+    own = [recipe(0, 7), recipe(1, 7), recipe(1, 8)]
+    assert repeats(own, [0, 1, 1]) == [[0, 1], [2]]
+    assert repeats(own, [0, 5, 5]) == [[0], [1], [2]]
+    assert repeats(own, [None, None, None]) == [[0], [1], [2]]
+    turned = {name: recipe(1, 7)[name] for name in ("data", "stages", "train")}
+    assert repeats([recipe(0, 7), turned], [0, 1]) == [[0, 1]]

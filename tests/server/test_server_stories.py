@@ -3,6 +3,7 @@ what is locked, damaged, strange or too large."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -94,6 +95,21 @@ def test_what_is_no_json_is_refused(window):
         assert answer.json()["error"]["code"] == "invalid"
 
 
+def test_who_leaves_amid_a_body_leaves_no_traceback(window, server, caplog):
+    before = len(window.get("/stories")["stories"])
+    host, port = server.url.removeprefix("http://").split(":")
+    for kind in ("application/json", "multipart/form-data; boundary=z"):
+        with socket.create_connection((host, int(port))) as leaving:
+            leaving.sendall(
+                f"POST /api/stories HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {server.token}\r\n"
+                f'Content-Type: {kind}\r\nContent-Length: 500\r\n\r\n{{"title":'.encode()
+            )
+    deadline = time.monotonic() + 0.5
+    while time.monotonic() < deadline:
+        assert len(window.get("/stories")["stories"]) == before
+    assert not [each for each in caplog.records if each.exc_info]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -135,6 +151,48 @@ def test_a_file_becomes_a_story(window):
     )
     about = window.get(f"/stories/{made['id']}")
     assert (about["id"], about["title"], about["language"], about["source"]) == ("altul", "Altul", "ro", None)
+
+
+def test_a_file_in_another_encoding_needs_its_name(window):
+    data = "Ștefan plecase.".encode("iso8859-16")
+
+    def send(**fields):
+        return window.http.post("/stories", files={"file": ("a.txt", data)}, data=fields)
+
+    def error(answer):
+        found = answer.json()["error"]
+        assert answer.status_code == 422
+        assert "--" not in found["message"], "a request has no options"
+        return found["field"]
+
+    assert error(send()) == "file"
+    assert error(send(encoding="klingon")) == "encoding"
+    assert error(send(encoding="ascii")) == "encoding"
+    made = send(encoding="iso8859-16")
+    assert made.status_code == 201, made.text
+    assert window.text(made.json()["id"]) == "Ștefan plecase."
+
+
+def test_a_form_that_is_none_is_refused_in_the_words_of_the_others(window):
+    many = [("file", ("a.md", b"x")), ("file", ("b.md", b"y"))]
+    assert window.error("POST", "/stories", files=many) == (422, "invalid", "file")
+    for boundary in ("", "; boundary=z"):
+        answer = window.http.post(
+            "/stories", content=b"nothing", headers={"Content-Type": f"multipart/form-data{boundary}"}
+        )
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"], error["field"]) == (422, "invalid", "file"), answer.text
+        assert ".." not in error["message"]
+
+
+def test_a_folder_that_cannot_be_made_is_said_and_no_fault(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with serving_stories(tmp_path / "file" / "stories") as server:
+        window = Window(server)
+        answer = window.http.post("/stories", json={"title": "x", "text": "y"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (507, "disk"), answer.text
+        assert "not a directory" in answer.json()["error"]["message"]
+        assert window.get("/stories") == {"stories": []}
 
 
 def bomb():
@@ -356,6 +414,16 @@ def test_reports_are_those_of_python(window):
 # -- settings and files -----------------------------------------------------------------------------------------------
 
 
+def test_a_group_may_outlive_its_character(window):
+    id = window.story()
+    audit = f"/stories/{id}/reports/cast_audit"
+    assert window.error("GET", audit) == (422, "invalid", "groups")
+    window.call("PUT", f"/stories/{id}/settings", {"groups": {"nobody": "x", "marcus": ""}})
+    assert window.error("GET", audit) == (422, "invalid", "groups")
+    window.call("PUT", f"/stories/{id}/settings", {"groups": {"nobody": "x", "anna": "women", "marcus": "men"}})
+    assert window.get(audit)["rows"]
+
+
 def test_settings_are_kept_and_what_is_not_named_stays(tmp_path):
     with serving_stories(tmp_path) as server:
         window = Window(server)
@@ -411,6 +479,15 @@ def test_a_story_is_exported_in_every_format_under_its_name(window):
     )
     assert window.error("GET", f"/stories/{id}/export?format=pdf") == (422, "invalid", "format")
     assert window.error("GET", f"/stories/{id}/export") == (422, "invalid", "format")
+
+
+def test_an_author_whose_name_cannot_be_shown_is_refused(window):
+    id = window.story()
+    for format in ("docx", "shunn", "epub", "html", "md"):
+        export = f"/stories/{id}/export?format={format}&author="
+        for name in ("%00", "A%01", "%EF%BF%BF"):
+            assert window.error("GET", export + name) == (422, "invalid", "author")
+        assert window.http.get(export + "Ana%20%3CȘ%3E%20%26%0A%F0%9F%98%80").status_code == 200
 
 
 def test_the_file_is_written_only_when_the_writer_says_so(server, window, tmp_path):

@@ -171,6 +171,11 @@ def test_the_writers_word_on_order_wins_and_moves_nothing_else() -> None:
     # Of two that contradict each other, the later holds; of three that hold together, all do.
     assert ordered(fell_first, Fact("story_before", anchor("sang"), anchor("fell"))) == ["sang", "fell", "ran"]
     assert ordered(fell_first, Fact("story_before", anchor("ran"), anchor("fell"))) == ["ran", "fell", "sang"]
+    # Whoever the writer speaks of is who moves: over several others, too, and back again.
+    sang_last = Fact("story_after", anchor("sang"), anchor("fell"))
+    assert ordered(sang_last) == ["ran", "fell", "sang"]
+    assert ordered(sang_last, Fact("story_before", anchor("sang"), anchor("ran"))) == ["sang", "ran", "fell"]
+    assert ordered(Fact("story_after", anchor("fell"), anchor("sang"))) == ["sang", "ran", "fell"], "it is so already"
 
 
 @pytest.mark.parametrize(

@@ -109,13 +109,13 @@ def test_agents_and_patients_by_the_writers_word() -> None:
     assert on_added.events[2].agent == "anna"
 
 
-@pytest.mark.parametrize("kind", ["agent", "patient", "place", "event", "not_event", "story_before"])
+@pytest.mark.parametrize("kind", ["agent", "patient", "place", "event", "not_event", "story_before", "story_after"])
 def test_a_fact_that_nothing_answers_to_is_kept_and_not_applied(kind: str) -> None:
     story, anchor, events = facts_story()
     elsewhere = story.edit(0, 0, "An altogether different sentence stood here before, and it is long gone. ").anchor(
         0, 72
     )
-    fact = Fact(kind, elsewhere, anchor("hit") if kind == "story_before" else "tom")
+    fact = Fact(kind, elsewhere, anchor("hit") if kind.startswith("story_") else "tom")
     found = events(fact)
     assert found.lost == (fact,)
     assert found.events == events().events

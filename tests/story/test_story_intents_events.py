@@ -180,7 +180,7 @@ def test_who_says_it_goes_and_the_words_stay():
 def test_a_whole_sentence_goes_and_a_pronoun_is_noted():
     new, suggestion = done(ring(), op="remove_event", event="give")
     assert new == "He left."
-    assert suggestion.notes == ("“He” at 27 would lose Marcus, who is named only in what goes.",)
+    assert suggestion.notes == ("“He” in “He left.” would lose Marcus, who is named only in what goes.",)
     assert done(ring(), op="remove_event", event="leave")[0] == "Anna gave Marcus her ring."
 
 
@@ -217,7 +217,7 @@ def test_a_character_goes():
 def test_a_character_that_acts_on_others_takes_its_sentence_and_says_so():
     new, suggestion = done(ring(), op="remove_character", target="anna")
     assert new == "He left."
-    assert suggestion.notes[0] == "The sentence at 0 goes with Anna, and tells of Marcus too."
+    assert suggestion.notes[0] == "“Anna gave Marcus her ring.” goes with Anna, and tells of Marcus too."
 
 
 def test_utterances_go_with_their_speaker():

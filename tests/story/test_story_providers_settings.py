@@ -53,6 +53,23 @@ def test_a_key_stays_with_its_address(tmp_path):
         providers.delete("local")
 
 
+def test_prices_stay_with_their_model(tmp_path):
+    providers = Providers(tmp_path)
+
+    def prices(**settings):
+        providers.put("local", {**LOCAL, **settings})
+        return providers.open("local").prices
+
+    assert prices(prices=[1, 2]) == (1.0, 2.0)
+    assert prices(timeout_s=5) == (1.0, 2.0)
+    assert prices(prices=None) is None
+    assert prices() is None
+    assert prices(prices=[1, 2]) == (1.0, 2.0)
+    assert prices(model="other") is None
+    assert prices(model="other", prices=[3, 4]) == (3.0, 4.0)
+    assert prices(model="other", base_url="http://elsewhere/v1") is None
+
+
 def test_the_environment_goes_first(tmp_path, monkeypatch):
     Providers(tmp_path).put("my-own", {**LOCAL, "key": SECRET})
     monkeypatch.setenv("GNOMON_API_KEY_MY_OWN", " other ")

@@ -83,6 +83,16 @@ describe("axes", () => {
   it("gives a single value room", () => {
     expect(nice(5, 5, 3)[0]).toBeLessThan(5);
     expect(nice(0, 0, 3)).toEqual([0, 1]);
+    // What only rounding tells apart is a single value, too: its ticks would have twelve decimals.
+    expect(tickLabels(ticks(...nice(0.9999999999972, 0.9999999999996, 3), 3))).toEqual([
+      "0.90",
+      "0.95",
+      "1.00",
+      "1.05",
+      "1.10",
+    ]);
+    expect(nice(-5.0000000001, -5, 3)[0]).toBeLessThan(-5.1);
+    expect(nice(1e-9, 3e-9, 3)[1]).toBeLessThan(1e-8);
     expect(ticks(5, 5, 3)).toEqual([5]);
   });
 

@@ -108,6 +108,7 @@ describe("settings", () => {
   const recipe = (seed: number, beta: number, part: object = {}) => ({
     id: `${beta}-${seed}`,
     kind: "posttrain",
+    seed,
     settings: {
       name: `run ${seed}`,
       seed,
@@ -117,12 +118,44 @@ describe("settings", () => {
     },
   });
 
-  it("are flat by dotted names; lists stay whole", () => {
+  it("are flat by dotted names; lists stay whole but those of tables", () => {
     expect([...flat({ a: 1, b: { c: [1, { d: 2 }], e: { f: null } } })]).toEqual([
       ["a", 1],
       ["b.c", [1, { d: 2 }]],
       ["b.e.f", null],
     ]);
+    const stages = [
+      { name: "I", train: {} },
+      { name: "II", kl: [0, 1], train: { lr: 0.1 } },
+    ];
+    expect([...flat({ stages, none: [] })]).toEqual([
+      ["stages.1.name", "I"],
+      ["stages.2.name", "II"],
+      ["stages.2.kl", [0, 1]],
+      ["stages.2.train.lr", 0.1],
+      ["none", []],
+    ]);
+  });
+
+  it("have no row for an empty list where another has tables", () => {
+    expect(
+      differences([
+        { stages: [{ name: "I" }], steps: 1 },
+        { stages: [], steps: 1 },
+      ]),
+    ).toEqual([{ name: "stages.1.name", values: ["I", undefined] }]);
+    expect(differences([{ stages: [] }, {}])).toEqual([{ name: "stages", values: [[], undefined] }]);
+  });
+
+  it("may have the seed in a part only", () => {
+    const toy = (seed: number, own: number | null = seed) => ({
+      kind: "dynamics-train",
+      seed: own,
+      settings: { steps: 10, train: { seed } },
+    });
+    expect(repeats([toy(0), toy(1)])).toHaveLength(1);
+    const groups = repeats([toy(0, 5), toy(1, 5)]);
+    expect(groupDifferences(groups)).toEqual([{ name: "train.seed", values: [0, 1] }]);
   });
 
   it("make groups of runs that differ in their seed and names only", () => {
@@ -265,6 +298,8 @@ describe("metrics", () => {
     expect(words("staleness.mean")).toBe("staleness mean");
     expect(words("t_d")).toBe("t_d");
     expect(words("D_null")).toBe("D_null");
+    expect(words("attempts_before.i_to_c")).toBe("attempts before i_to_c");
+    expect(words("stages.I")).toBe("stages I");
     expect(isLoss("loss_tagger")).toBe(true);
     expect(isLoss("glossary")).toBe(false);
     expect(firstMetric(["kl", "loss", "reward"])).toBe("reward");

@@ -12,7 +12,7 @@ import {
 import { inWords, meaningOf, oneStep, sceneMove } from "../src/pictures/timeline/drop";
 import { chunkOf, slotWidth } from "../src/pictures/timeline/form";
 import { laneOf, lanesOf, otherLane, withRoom } from "../src/pictures/timeline/lanes";
-import { eventName, sceneTitle, verbNow } from "../src/story/naming";
+import { eventName, ordinal, sceneTitle, toldAndHappened, verbNow } from "../src/story/naming";
 import type { Found } from "../src/story/store";
 
 function event(narrated: number, story: number, part: Partial<StoryEvent> = {}): StoryEvent {
@@ -182,8 +182,18 @@ describe("a drop in the order of the story", () => {
   const axis = axisOf(FLASHBACK, ONE, "story"); // e2 e3 e0 e1 e4 e5
 
   it("says which of two was first", () => {
-    expect(meaningOf(axis, "e4", 2.1)).toMatchObject({ kind: "fact", first: "e4", second: "e0" });
-    expect(meaningOf(axis, "e2", 3.1)).toMatchObject({ kind: "fact", first: "e0", second: "e2" });
+    expect(meaningOf(axis, "e4", 2.1)).toMatchObject({
+      kind: "fact",
+      event: "e4",
+      where: "before",
+      other: "e0",
+    });
+    expect(meaningOf(axis, "e2", 3.1)).toMatchObject({
+      kind: "fact",
+      event: "e2",
+      where: "after",
+      other: "e0",
+    });
   });
 
   it("on its own place is nothing", () => {
@@ -197,8 +207,16 @@ describe("a drop in the order of the story", () => {
   });
 
   it("by one place changes sides with the neighbour", () => {
-    expect(meaningOf(axis, "e0", oneStep(axis, "e0", -1) ?? 0)).toMatchObject({ first: "e0", second: "e3" });
-    expect(meaningOf(axis, "e0", oneStep(axis, "e0", 1) ?? 0)).toMatchObject({ first: "e1", second: "e0" });
+    expect(meaningOf(axis, "e0", oneStep(axis, "e0", -1) ?? 0)).toMatchObject({
+      event: "e0",
+      where: "before",
+      other: "e3",
+    });
+    expect(meaningOf(axis, "e0", oneStep(axis, "e0", 1) ?? 0)).toMatchObject({
+      event: "e0",
+      where: "after",
+      other: "e1",
+    });
     expect(oneStep(axis, "e2", -1)).toBeNull();
     expect(oneStep(axis, "e5", 1)).toBeNull();
   });
@@ -381,6 +399,16 @@ describe("names", () => {
       "goes away",
       "kisses",
     ]);
+  });
+
+  it("say when an event is told and when it happens", () => {
+    expect([1, 2, 3, 4, 11, 12, 13, 21, 112, 103].map(ordinal).join(" ")).toBe(
+      "1st 2nd 3rd 4th 11th 12th 13th 21st 112th 103rd",
+    );
+    expect(toldAndHappened({ narrated: 9, story: 2 })).toBe("told 10th, happened 3rd");
+    expect(toldAndHappened({ narrated: 0, story: 0 }, "nine years ago")).toBe(
+      "told 1st, happened 1st, by “nine years ago”",
+    );
   });
 
   it("call a scene by its heading, or its number", () => {

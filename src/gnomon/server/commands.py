@@ -42,6 +42,7 @@ def serve(
     Example: gnomon serve --runs runs
     """
     for name, folder in (("--runs", runs), ("--stories", stories)):
+        _look(folder, f"{name} ")
         if folder.exists() and not folder.is_dir():
             raise UserError(f"{name} {folder} is a file; name a folder.")
     _run(port, runs, stories, None, no_browser, as_json)
@@ -67,6 +68,8 @@ def open_story(
 
     Example: gnomon story open draft.md
     """
+    for path in (file, *([] if project is None else [project])):
+        _look(path)
     if file.is_dir():
         raise UserError(f"{file} is a folder; a story is a file.")
     if file.suffix == PROJECT:
@@ -77,6 +80,16 @@ def open_story(
     elif project is not None and project.suffix != PROJECT:
         raise UserError(f"--project {project}: a project's name ends in {PROJECT}.")
     _run(port, RUNS, STORIES, lambda stories: _opened(stories, file, project, encoding), no_browser, as_json)
+
+
+def _look(path: Path, named: str = "") -> None:
+    """Refuse a path that this user may not even ask about, or that is none. That nothing is there may be well."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as fault:
+        raise UserError(f"{named}{path}: {(fault.strerror or str(fault)).lower()}; name another.") from fault
 
 
 def _opened(stories: "Stories", file: Path, project: Path | None, encoding: str | None) -> str:

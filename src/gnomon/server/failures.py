@@ -3,12 +3,14 @@
 A fault of ours is answered as `fault`, and its traceback is shown where the server runs.
 """
 
+import errno
 from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from gnomon.errors import UserError
 from gnomon.runs.files import to_json
@@ -78,6 +80,20 @@ def fault() -> Failure:
     return Failure(500, "fault", "This is a fault in Gnomon; its traceback is where the server was started.")
 
 
+_OF_THE_DISK = frozenset({
+    errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOSPC,
+    errno.ENOTDIR, errno.EPERM, errno.EROFS,
+})  # fmt: skip
+
+
+def of_the_disk(error: OSError) -> Failure | None:
+    """The answer where a folder is full, gone or not ours to read or write: nobody's fault in Gnomon. Else None."""
+    if error.errno not in _OF_THE_DISK:
+        return None
+    where = f"{error.filename}: " if isinstance(error.filename, str) else "The disk: "
+    return Failure(507, "disk", f"{where}{(error.strerror or str(error)).lower()}.")
+
+
 def too_large() -> Failure:
     """The answer to a body above `LARGEST_BODY`."""
     return Failure(
@@ -96,10 +112,23 @@ def install(app: FastAPI) -> None:
     async def _mistake(request: Request, fault: UserError) -> Response:
         return failure(fault).answer()
 
+    @app.exception_handler(ClientDisconnect)
+    async def _gone(request: Request, fault: ClientDisconnect) -> Response:
+        return Failure(400, "invalid", "The body breaks off.").answer()  # nobody is left to read this
+
+    @app.exception_handler(OSError)
+    async def _disk(request: Request, fault: OSError) -> Response:
+        found = of_the_disk(fault)
+        if found is None:
+            raise fault
+        return found.answer()
+
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, fault: RequestValidationError) -> Response:
         first = fault.errors()[0]
-        place, *parts = first["loc"]
+        if first["loc"][0] == "path":
+            return Failure(404, "not_found", f"There is nothing at {request.url.path}.").answer()
+        place, *parts = (each for each in first["loc"] if not _of_pydantic(each))
         field = field_path(parts) if place in ("body", "query", "path") else field_path(first["loc"])
         if first["type"] == "json_invalid":
             return Failure(422, "invalid", "The body is not JSON.").answer()
@@ -117,13 +146,34 @@ def install(app: FastAPI) -> None:
             case 413:
                 found = too_large()
             case status:
-                found = Failure(status, "invalid", f"{where}: {fault.detail}.")
+                found = Failure(status, "invalid", f"{where}: {str(fault.detail).rstrip('.')}.")
         return found.answer()
 
 
+def _of_pydantic(part: str | int) -> bool:
+    """Whether a part of where an error is names a check of pydantic's, as `function-after[_sound(), str]` does."""
+    return isinstance(part, str) and part.startswith("function-")
+
+
+_EXPECTED = {
+    "bool": "true or false is expected",
+    "dict": "an object is expected",
+    "float": "a number is expected",
+    "int": "a whole number is expected",
+    "list": "a list is expected",
+    "model": "an object is expected",
+    "string": "a text is expected",
+}
+"""By how pydantic's names of errors begin: what is expected, in words that are not Python's."""
+
+
 def _sentence(error: dict[str, Any]) -> str:
-    """What pydantic found, as a sentence: "input should be a valid integer, not 'x'"."""
-    said = str(error["msg"]).removeprefix("Value error, ").rstrip(".")
+    """What pydantic found, as a sentence: "a whole number is expected, not 'x'."."""
+    about, _, what = str(error["type"]).partition("_")
+    if what in ("type", "parsing", "from_float", "attributes_type") and about in _EXPECTED:
+        said = _EXPECTED[about]
+    else:
+        said = str(error["msg"]).removeprefix("Value error, ").rstrip(".")
     said = said[0].lower() + said[1:]
     if error["type"] == "missing":
         return "it is missing."

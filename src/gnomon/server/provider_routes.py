@@ -52,6 +52,8 @@ def failed(fault: BaseException) -> Failure:
         return Failure(409, "cancelled", "The work was cancelled; nothing was changed.")
     if isinstance(fault, UserError):
         return failures.failure(fault)
+    if isinstance(fault, OSError) and (of_the_disk := failures.of_the_disk(fault)) is not None:
+        return of_the_disk
     traceback.print_exception(fault, file=sys.stderr)
     return failures.fault()
 
@@ -103,9 +105,12 @@ def providers(request: Request) -> Response:
 
 @router.put("/providers/{name}", response_model=shapes.Provider)
 def put_provider(name: str, body: shapes.ProviderAsked, request: Request) -> Response:
-    """Set a provider up, or change it. Without `key` the one that is kept stays, unless the address is another."""
+    """Set a provider up, or change it. Without `key` the one that is kept stays, unless the address is another.
+
+    Without `prices` those that are kept stay while address and model do.
+    """
     known = _providers(request)
-    known.put(name, body.model_dump(exclude_none=True))
+    known.put(name, body.model_dump(exclude_unset=True))
     return answer(next(each for each in known.list() if each["name"] == name))
 
 

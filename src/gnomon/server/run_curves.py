@@ -53,10 +53,21 @@ def band(values: np.ndarray) -> dict[str, list[Any]]:
     return found
 
 
-def repeats(settings: Sequence[dict[str, Any]]) -> list[list[int]]:
-    """Which of some runs have equal settings, seed and names aside, as groups of their numbers."""
+def repeats(settings: Sequence[dict[str, Any]], seeds: Sequence[int | None]) -> list[list[int]]:
+    """Which of some runs have equal settings, seed and names aside, as groups of their numbers.
+
+    A seed of some part of the settings stands aside, too, where it is the run's own.
+    """
     groups: dict[str, list[int]] = {}
-    for number, each in enumerate(settings):
-        key = repr(sorted((name, value) for name, value in each.items() if name not in NAMES_ONLY))
-        groups.setdefault(key, []).append(number)
+    for number, (each, seed) in enumerate(zip(settings, seeds, strict=True)):
+        rest = {name: value for name, value in each.items() if name not in NAMES_ONLY}
+        groups.setdefault(repr(_without_seed(rest, seed)), []).append(number)
     return list(groups.values())
+
+
+def _without_seed(value: Any, seed: int | None) -> Any:
+    """Settings in one order, without those called "seed" that are `seed`."""
+    if isinstance(value, dict):
+        left = {name: inner for name, inner in value.items() if name != "seed" or inner != seed}
+        return sorted((name, _without_seed(inner, seed)) for name, inner in left.items())
+    return [_without_seed(each, seed) for each in value] if isinstance(value, list) else value

@@ -118,7 +118,7 @@ def curves(
     places, values = on_common_places(found, points)
     groups = [
         {"runs": [run[number] for number in group], **band(values[group])}
-        for group in repeats([_settings(folder, each) for each in run])
+        for group in repeats([_settings(folder, each) for each in run], [folder.row(each)["seed"] for each in run])
     ]
     drawn = [{"id": each, "y": own} for each, own in zip(run, values.tolist(), strict=True)]
     whole = {"name": name, "by": by, "x": places.tolist(), "runs": drawn, **band(values), "groups": groups}

@@ -19,6 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 
 from gnomon.errors import UserError
 from gnomon.runs.files import to_json
@@ -116,6 +117,7 @@ _NEW_STORY = {
                         "file": {"type": "string", "format": "binary"},
                         "title": {"type": "string"},
                         "language": {"type": "string"},
+                        "encoding": {"type": "string", "description": "Of a text that is not UTF-8: cp1250."},
                     },
                 }
             },
@@ -126,17 +128,28 @@ _NEW_STORY = {
 
 @router.post("/stories", status_code=201, response_model=shapes.Created, openapi_extra=_NEW_STORY)
 async def create(request: Request) -> Response:
-    """Make a project of a text, of a sample, or of a file: .md .txt .docx .epub .fountain .html."""
+    """Make a project of a text, of a sample, or of a file: .md .txt .docx .epub .fountain .html.
+
+    A text file is UTF-8, or what its byte order mark says, or in the `encoding` that is sent with it.
+    """
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
-        async with request.form(max_files=1, max_fields=10) as form:
-            file = form.get("file")
-            if not isinstance(file, UploadFile):
-                raise Failure(422, "invalid", "file: a file is expected.", "file")
-            data, name = await file.read(), file.filename or "story.md"
-            asked = _checked_new({key: form[key] for key in ("title", "language") if key in form} | {"text": ""})
+        try:
+            async with request.form(max_files=1, max_fields=10) as form:
+                file, encoding = form.get("file"), form.get("encoding") or None
+                if not isinstance(file, UploadFile):
+                    raise Failure(422, "invalid", "file: a file is expected.", "file")
+                data, name = await file.read(), file.filename or "story.md"
+                asked = _checked_new({key: form[key] for key in ("title", "language") if key in form} | {"text": ""})
+        except HTTPException as fault:
+            if fault.status_code != 400:
+                raise
+            sentence = f"file: one file is expected as a form sends it ({str(fault.detail).rstrip('.')})."
+            raise Failure(422, "invalid", sentence, "file") from fault
+        if not isinstance(encoding, str | None):
+            raise Failure(422, "invalid", "encoding: a name such as cp1250 is expected, not a file.", "encoding")
 
         def read() -> Story:
-            return _read_file(data, Path(name).name, asked)
+            return _read_file(data, Path(name).name, encoding, asked)
     else:
         try:
             given = await request.json()
@@ -162,13 +175,16 @@ def _checked_new(given: Any) -> shapes.NewStory:
         raise RequestValidationError(errors) from None
 
 
-def _read_file(data: bytes, name: str, asked: shapes.NewStory) -> Story:
+def _read_file(data: bytes, name: str, encoding: str | None, asked: shapes.NewStory) -> Story:
     try:
-        return read_bytes(data, name, title=asked.title, language=asked.language)
+        return read_bytes(data, name, encoding, title=asked.title, language=asked.language)
     except TooLarge as fault:
         raise Failure(413, "too_large", f"file: {fault}.", "file") from fault
     except UserError as fault:
-        raise Failure(422, "invalid", f"file: {fault}.", "file") from fault
+        sentence = str(fault).replace("--encoding", "encoding")  # which a request has as a field
+        about_it = encoding is not None and ("encoding" in sentence or encoding in sentence)
+        field = "encoding" if about_it else "file"
+        raise Failure(422, "invalid", f"{field}: {sentence}.", field) from fault
 
 
 def _new_story(asked: shapes.NewStory) -> Story:
@@ -304,10 +320,14 @@ def report(story: Opened, name: str, protagonist: str | None = None) -> Response
     if protagonist is not None:
         options["protagonist"], field = protagonist, "protagonist"
     if name == "cast_audit":
-        options["groups"], field = story.project.setting("groups", {}), "groups"
+        field = "groups"
+    reading = story.newest().result()
+    if name == "cast_audit":
+        here = {each.id for each in reading.extraction.characters}  # a group may outlive its character
+        groups: dict[str, str] = story.project.setting("groups", {})
+        options["groups"] = {id: group for id, group in groups.items() if group and id in here}
         if not options["groups"]:
             raise Failure(422, "invalid", "groups: no character has a group yet; give some one in settings.", "groups")
-    reading = story.newest().result()
     try:
         return answer(make_report(name, reading.story, reading.extraction, **options).to_dict())
     except UserError as fault:
@@ -469,8 +489,10 @@ def add_fact(story: Opened, body: shapes.NewFact) -> Response:
             sentence = f"{story.id} is at revision {project.revision} and not {body.revision}."
             raise Failure(409, "conflict", sentence, revision=project.revision)
         subject, value = (_part(project.text, name, getattr(body, name)) for name in ("subject", "value"))
+        fact = Fact(body.kind, subject, value)
+        _check_value(fact)
         try:
-            number = project.add_fact(Fact(body.kind, subject, value))
+            number = project.add_fact(fact)
         except Conflict:
             raise
         except UserError as fault:
@@ -479,9 +501,24 @@ def add_fact(story: Opened, body: shapes.NewFact) -> Response:
     return answer({"id": number, "revision": standing["revision"]}, 201)
 
 
+_VALUED = ("alias", "merge", "split", "gender", "story_before", "story_after")  # kinds that say nothing without a value
+_GENDERS = ("f", "m", "n", "unknown")
+
+
+def _check_value(fact: Fact) -> None:
+    """Refuse a fact that says nothing whatever the text is; one about an id that nobody has now may come to count."""
+    if fact.kind == "gender" and fact.value not in _GENDERS:
+        said = f"a gender is one of {', '.join(_GENDERS)}, not {fact.value!r}."
+        raise Failure(422, "invalid", f"value: {said}", "value")
+    if fact.kind in _VALUED and fact.value is None:
+        raise Failure(422, "invalid", f"value: a fact of kind {fact.kind} needs one.", "value")
+
+
 def _part(text: str, field: str, part: shapes.Passage | str | None) -> Anchor | str | None:
     """The subject or value of a fact: a passage becomes an anchor."""
     if not isinstance(part, shapes.Passage):
+        if part is not None and (not part.strip() or "\0" in part):
+            raise Failure(422, "invalid", f"{field}: an id or a name is expected, not {part!r}.", field)
         return part
     if not 0 <= part.start < len(text):
         said = f"a position from 0 to before {len(text)} is expected, not {part.start}."
@@ -495,8 +532,15 @@ def _part(text: str, field: str, part: shapes.Passage | str | None) -> Anchor | 
 @router.delete("/stories/{id}/facts/{fact}", response_model=shapes.Revision)
 def remove_fact(story: Opened, fact: int) -> Response:
     """Take a fact back."""
-    story.project.remove_fact(fact)
+    story.project.remove_fact(_number("fact", fact))
     return answer({"revision": story.changed()["revision"]})
+
+
+def _number(what: str, number: int) -> int:
+    """`number` itself, where a project's file could hold it."""
+    if abs(number) >= 2**63:
+        raise Failure(404, "not_found", f"There is no {what} of that number.")
+    return number
 
 
 # -- history ----------------------------------------------------------------------------------------------------------
@@ -525,7 +569,7 @@ def redo(story: Opened) -> Response:
 @router.post("/stories/{id}/restore", response_model=shapes.Standing)
 def restore(story: Opened, body: shapes.NodeAsked) -> Response:
     """Go to any step of the history."""
-    story.project.restore(body.node)
+    story.project.restore(_number("node", body.node))
     return answer(story.changed())
 
 
@@ -611,6 +655,9 @@ def export(story: Opened, format: str, author: str = "", redact: bool = False) -
         sentence = f"format: there is no format {format!r}; there are {', '.join(_KINDS)}."
         raise Failure(422, "invalid", sentence, "format")
     suffix, media_type = _KINDS[format]
+    author = " ".join(author.split())
+    if not author.isprintable():
+        raise Failure(422, "invalid", "author: a name of letters that can be shown is expected.", "author")
     if format == "preferences":
         content: str | bytes = _preference_lines(story, redact)
     elif format in FORMATS:

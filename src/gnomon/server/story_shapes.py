@@ -4,6 +4,7 @@ Positions are code points of the story's text. What comes in is checked against 
 rooms, and tests hold it against these.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -66,6 +67,12 @@ def _title(value: str) -> str:
     return " ".join(value.split())
 
 
+def _language(value: str) -> str:
+    if not re.fullmatch(r"auto|[a-z]{2,8}", value):
+        raise ValueError("a language's code such as en or ro, or auto, is expected.")
+    return value
+
+
 Words = Annotated[str, AfterValidator(_sound)]
 Json = Annotated[Any, AfterValidator(_sound)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(_sound)]
@@ -87,7 +94,9 @@ class NewStory(_Shape):
 
     title: Annotated[str, AfterValidator(_title)] = ""
     text: Words | None = None
-    language: str = Field("auto", pattern=r"^(auto|[a-z]{2,8})$")
+    language: Annotated[str, AfterValidator(_language)] = Field(
+        "auto", json_schema_extra={"pattern": "^(auto|[a-z]{2,8})$"}
+    )
     sample: str | None = None
 
 

@@ -7,7 +7,7 @@ are days on a line of the story's own, as far as the text counts them ("three da
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from gnomon.story.clauses import LocalClause, LocalClauses
 from gnomon.story.quotations import local_quotations
@@ -215,9 +215,12 @@ Key = tuple[float, int, int, int, int, int]
 
 
 def order(
-    told: Sequence[Told], cues: Sequence[PlacedCue], present: frozenset[int], before: Sequence[tuple[int, int]] = ()
+    told: Sequence[Told],
+    cues: Sequence[PlacedCue],
+    present: frozenset[int],
+    placed: Sequence[tuple[int, Literal["before", "after"], int]] = (),
 ) -> Order:
-    """Both in the order of the text. `present`: scenes told in the present tense; `before`: (event, later event)s."""
+    """Both in the order of the text. `present`: scenes told in the present tense; `placed`: the writer's word."""
     line = _Line(present)
     waiting = 0
     here = (-1, -1)
@@ -236,7 +239,7 @@ def order(
         line.place(number, event)
     _relate(told, line)
     ranked = sorted(range(len(told)), key=line.keys.__getitem__)
-    return Order(_ranks(_with_facts(ranked, before)), line.cues, line.lines)
+    return Order(_ranks(_with_facts(ranked, placed)), line.cues, line.lines)
 
 
 class _Flashback:
@@ -437,18 +440,14 @@ def _relate(told: Sequence[Told], line: _Line) -> None:
             other += step
 
 
-def _with_facts(ranked: list[int], before: Sequence[tuple[int, int]]) -> list[int]:
-    """The writer's word on pairs: the event that was before is moved right before the other, the last word first."""
-    if not before:
-        return ranked
-    for _ in range(len(before)):
+def _with_facts(ranked: list[int], placed: Sequence[tuple[int, Literal["before", "after"], int]]) -> list[int]:
+    """The writer's word on pairs: the first event is moved right before, or after, the other; the last word holds."""
+    for _ in range(len(placed)):
         moved = False
-        for first, second in before:
-            if first == second:
-                continue
-            if ranked.index(first) > ranked.index(second):
-                ranked.remove(first)
-                ranked.insert(ranked.index(second), first)
+        for event, where, other in placed:
+            if event != other and (ranked.index(event) < ranked.index(other)) != (where == "before"):
+                ranked.remove(event)
+                ranked.insert(ranked.index(other) + (where == "after"), event)
                 moved = True
         if not moved:
             break

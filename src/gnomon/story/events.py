@@ -6,7 +6,7 @@ holds and is no event. The writer's facts about events are applied here.
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from gnomon.story.chronology import PlacedCue, Told, order
 from gnomon.story.clauses import LocalClause, clause_at
@@ -169,7 +169,7 @@ class Said(NamedTuple):
     agents: dict[int, str | None]
     patients: dict[int, str | None]
     places: dict[int, str | None]
-    before: list[tuple[int, int]]
+    placed: list[tuple[int, Literal["before", "after"], int]]
 
 
 def number_of(telling: Telling, subject: Any) -> int | None:
@@ -189,7 +189,7 @@ def build(
 ) -> tuple[tuple[Event, ...], Positions]:
     """The events, and who is where from which event on."""
     told = telling.told
-    ordered = order(told, telling.cues, telling.present, said.before)
+    ordered = order(told, telling.cues, telling.present, said.placed)
     at, place_at = cast.at, places.at
     acting = []
     for number, (paragraph, _, _, clause, _) in enumerate(told):
@@ -223,7 +223,7 @@ def build(
     stays = _stays(records, telling, cast, places)
     where, positions = follow(told, acting, stays, ordered.line, story.language)
     touched = said.agents.keys() | said.patients.keys() | said.places.keys()
-    touched |= {number for pair in said.before for number in pair}
+    touched |= {number for first, _, other in said.placed for number in (first, other)}
     events = []
     last = -1
     bounds: Sequence[tuple[int, int]] = ()

@@ -290,17 +290,17 @@ class _People:
 def _said(telling: events.Telling, located: _Located, people: _People, found: places.Places) -> events.Said:
     """The facts about single events, by number; those that fit no event are lost."""
     said = events.Said({}, {}, {}, [])
-    for fact in located.of("agent", "patient", "place", "story_before"):
+    for fact in located.of("agent", "patient", "place", "story_before", "story_after"):
         number = events.number_of(telling, fact.subject)
         if number is None:
             located.lose([fact])
             continue
-        if fact.kind == "story_before":
-            later = events.number_of(telling, fact.value) if fact.value is not None else None
-            if later is None:
+        if fact.kind in ("story_before", "story_after"):
+            other = events.number_of(telling, fact.value) if fact.value is not None else None
+            if other is None:
                 located.lose([fact])
             else:
-                said.before.append((number, later))
+                said.placed.append((number, "before" if fact.kind == "story_before" else "after", other))
             continue
         value = fact.value
         who: str | None = None

@@ -102,7 +102,8 @@ class Warning(NamedTuple):
 
 
 FACT_KINDS = (
-    "alias", "merge", "split", "ignore", "gender", "agent", "patient", "place", "story_before", "event", "not_event",
+    "alias", "merge", "split", "ignore", "gender", "agent", "patient", "place", "story_before", "story_after", "event",
+    "not_event",
 )  # fmt: skip
 
 
@@ -117,7 +118,8 @@ class Fact:
       are one, called as `value` is; `split`: the name `value` is not the character `subject` but another of that name;
     - `ignore`: what is named `subject`, or the span it anchors, is neither character nor place;
     - `gender`: of the character `subject`; `agent`, `patient`, `place`: of the event that `subject` anchors (or None);
-    - `story_before`: the event that `subject` anchors happened before the event anchored by `value`;
+    - `story_before`, `story_after`: the event that `subject` anchors happened before, or after, the event anchored by
+      `value`; where that is not so yet, `subject` is what moves in the story's order;
     - `event`: the word that `subject` anchors is an event (`value`: its lemma); `not_event`: it is none.
     """
 

@@ -196,6 +196,7 @@ export type FactKind =
   | "patient"
   | "place"
   | "story_before"
+  | "story_after"
   | "event"
   | "not_event";
 

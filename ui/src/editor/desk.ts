@@ -104,12 +104,14 @@ export class Desk implements Manuscript {
         "data-testid": "manuscript",
         role: "textbox",
         "aria-multiline": "true",
+        "aria-readonly": String(useStory.getState().readOnly),
         "aria-label": "Manuscript",
         "aria-placeholder": "Write or paste your story here",
         spellcheck: "true",
         translate: "no",
       }),
       dispatchTransaction: (transaction) => this.dispatch(transaction),
+      editable: () => !useStory.getState().readOnly,
       scrollThreshold: 24,
       scrollMargin: 48,
       handleDOMEvents: {
@@ -358,6 +360,7 @@ export class Desk implements Manuscript {
     this.endings.push(
       useStory.subscribe((state, last) => {
         if (state.connected && !last.connected) this.saving.found();
+        if (state.readOnly !== last.readOnly) this.view.setProps({});
         if (
           state.found !== last.found ||
           state.meta !== last.meta ||

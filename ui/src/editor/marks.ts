@@ -146,6 +146,11 @@ function proposal(
   const span = to.now(hunk, suggestion.revision);
   if (span === null || span.start > to.near.end || span.end < to.near.start) return;
   const look = hunk.unintended ? " unintended" : "";
+  if (hunk.before === hunk.after) {
+    inline(span, { class: "would-change", title: hunk.reason }); // where an edit would fall, and no words for it
+    return;
+  }
+  if (hunk.changed) return; // its words are others now: only the panel still tells of it
   inline(span, { class: `cut${look}`, nodeName: "del", title: hunk.reason });
   found.push(
     Decoration.widget(

@@ -70,7 +70,7 @@ export function HomePage() {
               {runs !== null && runs.length > 0 && <Newest runs={runs} />}
               {runs !== null && (
                 <p className="muted">
-                  {runs.length === 0 ? QUICKSTART : "A small example, in a minute and a half:"}
+                  {runs.length === 0 ? QUICKSTART : "A small example, in about a minute and a half:"}
                 </p>
               )}
               {runs !== null && <Quickstart />}

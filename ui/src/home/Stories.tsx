@@ -30,7 +30,9 @@ export function Stories({ rows }: { rows: readonly StoryRow[] }) {
           <li key={row.id}>
             {row.error === undefined ? (
               <Link href={pathOfStory(row.id)} className="story-row">
-                <strong lang={row.language ?? undefined}>{row.title || "Untitled"}</strong>
+                <strong lang={row.language === "other" ? undefined : (row.language ?? undefined)}>
+                  {row.title || "Untitled"}
+                </strong>
                 <span className="muted numbers">
                   {[row.words !== null && plural(row.words, "word"), language(row.language)]
                     .filter(Boolean)

@@ -9,7 +9,6 @@ import {
   useRef,
   useState,
 } from "react";
-import { Notices } from "../panels/Notices";
 import { closePalette, openDialog, openPalette, useOpen } from "../panels/open";
 import { useStory } from "../story/store";
 import { act } from "./act";
@@ -213,10 +212,5 @@ export function Palette() {
       openDialog(null);
     };
   }, []);
-  return (
-    <>
-      <Notices />
-      {phrase !== null && <Commands initial={phrase} />}
-    </>
-  );
+  return phrase === null ? null : <Commands initial={phrase} />;
 }

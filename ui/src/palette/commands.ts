@@ -110,6 +110,12 @@ export function commandsOf(state: StoryState): readonly Runnable[] {
       : [{ id: "cancel", title: "Cancel the provider's work", also: "stop", run: working.stop }]),
     { id: "undo", title: "Undo", keys: "Ctrl+Z", run: ({ undo }) => undo() },
     { id: "redo", title: "Redo", keys: "Ctrl+Shift+Z", run: ({ redo }) => redo() },
+    {
+      id: "read-only",
+      title: state.readOnly ? "Write again" : "Read only",
+      also: "lock protect view",
+      run: ({ set }) => set({ readOnly: !state.readOnly }),
+    },
     { id: "snapshot", title: "Name this state…", also: "snapshot version keep", run: nameState },
     { id: "export", title: "Export…", also: "download docx epub word file", run: () => openDialog("export") },
     ...(source === null

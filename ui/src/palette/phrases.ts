@@ -150,12 +150,15 @@ class Compared {
   readonly verb: string;
   readonly parts: readonly string[];
   readonly trigger: string;
+  /** The words by which the page calls it: "catches". */
+  readonly name: readonly string[];
   #said: readonly string[] | null = null;
 
   constructor(private readonly event: Happening) {
     this.verb = fold(event.verb);
     this.parts = words(fold(`${event.agent} ${event.patient} ${event.place}`));
     this.trigger = fold(event.trigger());
+    this.name = words(fold(event.name));
   }
 
   get said(): readonly string[] {
@@ -177,10 +180,11 @@ function comparedOf(event: Happening): Compared {
 
 /** How well one typed word fits an event, by its verb, its parts, or the words of its sentence. */
 function wordFits(word: string, event: Compared): number {
-  const { verb, parts, trigger } = event;
+  const { verb, parts, trigger, name } = event;
   if (word === verb || word === trigger) return 5;
   if (word.length >= 2 && (verb.startsWith(word) || trigger.startsWith(word))) return 4.5;
   if (parts.includes(word)) return 4;
+  if (name.includes(word)) return 4.5;
   if (parts.some((part) => part.startsWith(word))) return 3;
   if (word.length < 2) return 0;
   if (event.said.includes(word)) return 2;
@@ -698,8 +702,19 @@ function change(rest: string, world: World, tell: Lexicon): Found {
 
 function swap(rest: string, world: World, tell: Lexicon): Found {
   const typed = rest.replace(/^(?:the\s+)?(?:roles|agent and patient)?\s*(?:in|of)?\s*/i, "");
-  const rows = onEvents(typed, world, (of) => ({ op: "swap_roles", event: of.id }), tell);
-  return { rows, message: typed !== "" && rows.length === 0 ? unknown(typed, "event") : "" };
+  const intent = (of: Happening): Intent => ({ op: "swap_roles", event: of.id });
+  if (typed === "") {
+    // Nothing is said yet: what is chosen, and else what happens between two in the scene at hand.
+    const between = world.events.filter((each) => each.agent !== "" && each.patient !== "");
+    const chosen = between.filter((each) => each.id === world.event);
+    const offered = chosen.length > 0 ? chosen : between.filter((each) => each.scene === world.scene);
+    const rows = offered
+      .slice(0, MOST)
+      .map((of) => propose(intent(of), tell, 50, { detail: eventDetail(of, world) }));
+    return { rows, message: "" };
+  }
+  const rows = onEvents(typed, world, intent, tell);
+  return { rows, message: rows.length === 0 ? unknown(typed, "event") : "" };
 }
 
 function write(rest: string, world: World, tell: Lexicon, given: string): Found {
@@ -1147,12 +1162,11 @@ function readPhrase(input: string, world: World): Found | null {
   for (const phrase of PHRASES) {
     const match = phrase.begins.exec(typed);
     if (match === null) continue;
-    return phrase.read(
-      typed.slice(match[0].length).replace(/\s+$/, " ").trimEnd(),
-      world,
-      lexicon(world),
-      match[0],
-    );
+    const rest = typed.slice(match[0].length).trimEnd();
+    const found = phrase.read(rest, world, lexicon(world), match[0]);
+    return found.rows.length === 0 && found.message === ""
+      ? { ...found, message: `For instance: ${phrase.detail}.` }
+      : found;
   }
   return null;
 }
@@ -1213,8 +1227,11 @@ export function read(input: string, world: World): Reading {
     const rows = byScore(phrase.rows);
     const same = commands.filter((row) => row.score >= 78);
     const [first, second] = rows;
-    const unclear = first !== undefined && second !== undefined && second.score === first.score;
-    const sure = first !== undefined && first.near !== true && !unclear;
+    // Of phrases that only go on, none has to be chosen: one may as well type.
+    const unclear =
+      first?.action !== undefined && second?.action !== undefined && second.score === first.score;
+    const alike = first !== undefined && second !== undefined && second.score === first.score;
+    const sure = first !== undefined && first.near !== true && !alike;
     const near = first?.near === true;
     const message =
       phrase.message ||

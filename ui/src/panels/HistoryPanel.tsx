@@ -83,16 +83,16 @@ export function HistoryPanel() {
             const here = row.id === history.current;
             const how = amount(row.added, row.removed);
             const name = stepName(row.kind, row.steps, how !== "");
-            const about = [when(row.time), how, here ? "you are here" : ""].filter((each) => each !== "");
+            // A name that was given has the line for itself.
+            const title = row.labels.length > 0 ? row.labels.join(", ") : name;
+            const rest = [row.labels.length > 0 ? name : "", how, here ? "you are here" : ""];
+            const about = [when(row.time), ...rest].filter((each) => each !== "");
             return (
               <li key={row.id} aria-current={here ? "step" : undefined}>
                 <Rails row={row} lanes={count} current={here} />
                 <div className="step">
-                  <span className="what">
-                    {row.labels.map((label) => (
-                      <strong key={label}>{label}: </strong>
-                    ))}
-                    {name}
+                  <span className="what" title={title}>
+                    {row.labels.length > 0 ? <strong>{title}</strong> : title}
                   </span>
                   <span className="muted numbers">{about.join(" · ")}</span>
                 </div>

@@ -68,7 +68,8 @@ export function HunkItem(props: {
 }) {
   const { hunk, suggestion, current, editing } = props;
   const manuscript = useStory((state) => state.manuscript);
-  const [text, setText] = useState(hunk.after);
+  // Words that would go are changed from what they are now.
+  const [text, setText] = useState(hunk.after.trim() === "" ? hunk.before : hunk.after);
   const resting = useRef<number | undefined>(undefined);
   const now = manuscript?.now(hunk, suggestion.revision) ?? null;
   const before =

@@ -1,6 +1,6 @@
 // Who writes edits: the built-in editor, or a model that the writer connects; and what that may cost.
 
-import { type FormEvent, useCallback, useEffect, useId, useState } from "react";
+import { type FormEvent, useCallback, useEffect, useId, useRef, useState } from "react";
 import { ApiError, del, get, post, put } from "../api/client";
 import type { ProviderRow, StorySettings } from "../api/types";
 import { Dialog } from "../parts/Dialog";
@@ -96,6 +96,11 @@ function Field(props: {
 function Form(props: { initial: Draft; replay: boolean; onDone: () => void; onCancel: () => void }) {
   const [draft, setDraft] = useState(props.initial);
   const [fault, setFault] = useState<Fault | null>(null);
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    form.current?.querySelector<HTMLInputElement>("input:enabled")?.focus();
+    form.current?.scrollIntoView({ block: "nearest" });
+  }, []);
   const change = (part: Partial<Draft>) => setDraft({ ...draft, ...part });
   const { kind, known } = draft;
   const submit = async (event: FormEvent) => {
@@ -124,7 +129,12 @@ function Form(props: { initial: Draft; replay: boolean; onDone: () => void; onCa
     fault !== null &&
     !["name", "base_url", "model", "key", "timeout_s", "prices"].includes(fault.field.split("[")[0] ?? "");
   return (
-    <form className="provider-form card" onSubmit={submit} aria-label={known === "" ? "New provider" : known}>
+    <form
+      ref={form}
+      className="provider-form card"
+      onSubmit={submit}
+      aria-label={known === "" ? "New provider" : known}
+    >
       <div className="two">
         <Field
           label="Name"
@@ -259,8 +269,8 @@ function Budget({ settings }: { settings: StorySettings }) {
       </div>
       <div className="spread">
         <span className="muted numbers">
-          Spent so far: {new Intl.NumberFormat().format(budget.spent_tokens)} tokens,{" "}
-          {budget.spent_cost.toFixed(4)}
+          Spent so far: {new Intl.NumberFormat().format(budget.spent_tokens)} tokens
+          {budget.spent_cost > 0 && `, ${budget.spent_cost.toFixed(4)}`}
         </span>
         <button
           type="button"

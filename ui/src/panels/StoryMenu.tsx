@@ -21,10 +21,15 @@ interface Entry {
 
 function useEntries(): Entry[] {
   const source = useStory((state) => state.meta?.source ?? null);
+  const readOnly = useStory((state) => state.readOnly);
   return [
     { title: "Commands…", keys: "Ctrl+K", run: () => openPalette() },
     { title: "Name this state…", run: nameState },
     ...(source === null ? [] : [{ title: `Save to ${source}`, run: () => void saveToFile() }]),
+    {
+      title: readOnly ? "Write again" : "Read only",
+      run: () => useStory.getState().set({ readOnly: !readOnly }),
+    },
     { title: "What you have said (facts)", run: () => goToPanel("facts") },
     { title: "Read with a provider…", run: () => openDialog("reading") },
     { title: "Groups of the cast…", run: () => openDialog("groups") },

@@ -154,6 +154,11 @@ function Opened({ suggestion, ways }: { suggestion: Suggestion; ways: readonly S
   const usual = suggestion.provider === "builtin" ? usualReason(suggestion.hunks) : "";
   const left = open.filter((hunk) => canTake(hunk)).length - all.length;
 
+  /** What was pressed or held the focus is gone with the last hunk: the keyboard stays in the panel. */
+  const stay = () =>
+    requestAnimationFrame(() => {
+      if (document.activeElement === document.body) document.getElementById("panel-suggestions")?.focus();
+    });
   /** Decide on one, and put the other ways of the same wish away where something of this one is taken. */
   const settle = async (hunk: Id, decision: Parameters<typeof decide>[1], keyboard: boolean) => {
     const beside = nextHunk(open, hunk, 1);
@@ -162,6 +167,7 @@ function Opened({ suggestion, ways }: { suggestion: Suggestion; ways: readonly S
     moving.current = keyboard;
     await decide(suggestion.id, decision);
     if (decision.reject === undefined) await putOthersAway();
+    stay();
   };
   const putOthersAway = async () => {
     for (const other of ways)
@@ -171,6 +177,11 @@ function Opened({ suggestion, ways }: { suggestion: Suggestion; ways: readonly S
   const takeAll = async () => {
     await decide(suggestion.id, { accept: "all" });
     await putOthersAway();
+    stay();
+  };
+  const leaveAll = async () => {
+    await decide(suggestion.id, { reject: "all" });
+    stay();
   };
 
   const key = (event: KeyboardEvent) => {
@@ -233,12 +244,7 @@ function Opened({ suggestion, ways }: { suggestion: Suggestion; ways: readonly S
                 : `Take the ${all.length} asked for`}
           </button>
         )}
-        <button
-          type="button"
-          className="small"
-          data-testid="reject-all"
-          onClick={() => decide(suggestion.id, { reject: "all" })}
-        >
+        <button type="button" className="small" data-testid="reject-all" onClick={leaveAll}>
           {open.every(onlyShows) ? "Seen them all" : "Leave all"}
         </button>
         {left > 0 && <span className="muted">{left} more to look at</span>}

@@ -55,9 +55,10 @@ function wish(intent: Intent, lexicon: Lexicon): string {
     case "change_event":
       return `Change ${event()} to “${text(intent.verb)}”`;
     case "add_event": {
-      const whom = intent.patient === undefined ? "" : ` ${entityName(intent.patient, lexicon)}`;
+      const person = (id: unknown) => lexicon.entity(text(id)) ?? fromId(text(id));
+      const whom = intent.patient === undefined ? "" : ` ${person(intent.patient)}`;
       const where = intent.place === undefined ? "" : `, at ${entityName(intent.place, lexicon)}`;
-      return `Add: ${entityName(intent.agent, lexicon)} “${text(intent.verb)}”${whom}${where}`;
+      return `Add: ${person(intent.agent)} “${text(intent.verb)}”${whom}${where}`;
     }
     case "set_property":
       return `Set ${text(intent.property)} of ${target} to ${text(intent.value)}`;
@@ -146,6 +147,8 @@ export function factSentence(fact: Fact, lexicon: Lexicon): string {
       return fact.value === null ? `${subject} has no place.` : `${subject} happens at ${value}.`;
     case "story_before":
       return `${subject} happens before ${value}.`;
+    case "story_after":
+      return `${subject} happens after ${value}.`;
     case "event":
       return `${subject} is an event${fact.value === null ? "" : ` (${value})`}.`;
     case "not_event":

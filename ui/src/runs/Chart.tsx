@@ -112,7 +112,7 @@ export function Chart({ name, curves, by, log = false, height, onRead }: Props) 
       onKeyDown={key}
     >
       {frame === null ? (
-        width > 0 && <p className="chart-nothing">No values yet</p>
+        width > 0 && <p className="chart-nothing">{log ? "No number above zero" : "No number so far"}</p>
       ) : (
         <svg width={width} height={height} aria-hidden="true">
           <clipPath id={clip}>

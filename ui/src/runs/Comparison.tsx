@@ -167,6 +167,9 @@ function CompareCurves({
                   {run.state !== "finished" && <State state={run.state} />}
                 </span>
               ))}
+              {group.runs.every((run) => !run.metrics.includes(metric)) && (
+                <span className="muted"> (has no {words(metric)})</span>
+              )}
             </span>
           </li>
         ))}
@@ -195,7 +198,7 @@ function Differences({ groups }: { groups: readonly Group<RunDetail>[] }) {
   return (
     <section className={groups.length > 2 ? "card whole" : "card"} aria-labelledby="differences">
       <h2 id="differences">What differs in the settings</h2>
-      {groups.length === 1 && <p>All these runs have the same settings; they differ in their seed only.</p>}
+      {groups.length === 1 && <p>All these runs have the same settings, seed and names aside.</p>}
       {groups.length > 1 && rows.length === 0 && (
         <p>The settings are the same; the runs are of different kinds.</p>
       )}

@@ -126,6 +126,7 @@ function Drawn(props: {
     () => (lines ?? []).map((line, index) => curveOf(line, index, lines?.length ?? 0, view)),
     [lines, version, view],
   );
+  const undrawn = log && drawn.some(({ y }) => y.some((value) => value <= 0));
   const last = lines?.length === 1 ? lines[0]?.value.at(-1) : undefined;
   return (
     <>
@@ -150,6 +151,7 @@ function Drawn(props: {
       ) : (
         <Chart name={title} curves={drawn} by={view.by} log={log} height={height} onRead={setReading} />
       )}
+      {undrawn && <p className="muted undrawn">Values of zero or below are not drawn.</p>}
     </>
   );
 }

@@ -27,4 +27,4 @@ export function Quickstart({ primary = false }: { primary?: boolean }) {
 }
 
 export const QUICKSTART =
-  "A small language model learns to multiply, first from examples and then from its own attempts. It takes a minute and a half on two cores, and you see every curve as it grows.";
+  "A small language model learns to multiply, first from examples and then from its own attempts. It takes about a minute and a half on two idle cores, and you see every curve as it grows.";

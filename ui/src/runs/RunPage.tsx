@@ -85,7 +85,7 @@ function Whole({ run, curves }: { run: RunDetail; curves: Curves | null }) {
           Starting; loading what it needs takes some seconds.
         </p>
       )}
-      {curves !== null && run.kind !== null && (
+      {curves !== null && hasCurves(run) && (
         <CurvesSection curves={curves} running={run.state === "running"} />
       )}
       {run.summary !== null && <Figures summary={run.summary} />}
@@ -104,7 +104,7 @@ function Facts({ run }: { run: RunDetail }) {
   return (
     <dl className="facts">
       {run.kind !== null && <Fact name="Kind" value={run.kind} />}
-      {run.name !== null && <Fact name="Task" value={run.name} />}
+      {run.name !== null && <Fact name={hasTask(run) ? "Task" : "Recipe"} value={run.name} />}
       <Fact
         name="Started"
         value={when(run.started)}
@@ -125,6 +125,17 @@ function Facts({ run }: { run: RunDetail }) {
   );
 }
 
+/** Whether there are numbers to draw, or may yet be: some kinds log none. */
+const hasCurves = (run: RunDetail) =>
+  run.kind !== null && (run.state !== "finished" || run.metrics.length > 0);
+
+/** Whether a run's name is that of its task; kinds that have none go by their recipe's. */
+const hasTask = ({ settings, name }: RunDetail) =>
+  typeof settings.task === "object" &&
+  settings.task !== null &&
+  "name" in settings.task &&
+  settings.task.name === name;
+
 function Fact({ name, value, title }: { name: string; value: string; title?: string }) {
   return (
     <div title={title}>
@@ -140,7 +151,7 @@ function Stopped({ run }: { run: RunDetail }) {
     <div className={`notice ${run.state === "failed" ? "bad" : "warn"}`}>
       <p>
         {run.reason === null
-          ? `${stopped}; it did not say why${run.state === "interrupted" ? ", as a process does not that is killed" : ""}.`
+          ? `${stopped}${run.state === "interrupted" ? " without saying why, as when it is killed" : "; it did not say why"}.`
           : `${stopped}: ${run.reason}`}
       </p>
       {run.resume !== null && (
@@ -168,7 +179,7 @@ function Stopped({ run }: { run: RunDetail }) {
 /** The parts of the page, to go to. */
 function Contents({ run }: { run: RunDetail }) {
   const parts: [string, string, boolean][] = [
-    ["curves", "Curves", true],
+    ["curves", "Curves", hasCurves(run)],
     ["figures", "Figures", run.summary !== null],
     ["samples", "Samples", run.samples > 0],
     ["checkpoints", "Checkpoints", run.checkpoints.length > 0],

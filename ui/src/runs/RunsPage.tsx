@@ -57,6 +57,7 @@ function AllRuns() {
   const wanted = useDeferredValue(text);
   const { matches, problem } = useMemo(() => filter(wanted), [wanted]);
   const shown = useMemo(() => ordered((rows ?? []).filter(matches), order), [rows, matches, order]);
+  const choosable = shown.filter((row) => row.error === undefined);
   const choose = (id: Id, on: boolean) => {
     const next = new Set(chosen);
     if (on) next.add(id);
@@ -83,7 +84,7 @@ function AllRuns() {
                 value={text}
                 onChange={(event) => setText(event.target.value)}
               />
-              <span className="muted numbers" role="status">
+              <span className="muted numbers count" role="status">
                 {problem ??
                   (rows === null
                     ? "Reading…"
@@ -102,13 +103,11 @@ function AllRuns() {
                   Choose none
                 </button>
               )}
-              {shown.length > 1 && chosen.size === 0 && text !== "" && (
+              {choosable.length > 1 && chosen.size === 0 && text !== "" && (
                 <button
                   type="button"
                   className="quiet"
-                  onClick={() =>
-                    setChosen(new Set(shown.filter((row) => row.error === undefined).map((row) => row.id)))
-                  }
+                  onClick={() => setChosen(new Set(choosable.map((row) => row.id)))}
                 >
                   Choose these
                 </button>

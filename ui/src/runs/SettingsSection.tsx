@@ -5,7 +5,7 @@ import { get, ofRun } from "../api/client";
 import type { Id, RunDetail, RunRow } from "../api/types";
 import { plural, setting } from "./format";
 import { shown } from "./list";
-import { flat } from "./settings";
+import { beside, flat } from "./settings";
 import "./settings.css";
 
 export function SettingsSection({ run }: { run: RunDetail }) {
@@ -145,13 +145,11 @@ interface Row {
 }
 
 function rowsOf(run: RunDetail, other: RunDetail | null): Row[] {
-  const own = flat(run.settings);
-  const theirs = other === null ? own : flat(other.settings);
-  return [...new Set([...own.keys(), ...theirs.keys()])].map((name) => ({
+  return beside([run.settings, (other ?? run).settings]).map(({ name, values: [own, theirs], differs }) => ({
     name,
-    own: own.get(name),
-    theirs: theirs.get(name),
-    differs: JSON.stringify(own.get(name)) !== JSON.stringify(theirs.get(name)),
+    own,
+    theirs,
+    differs,
   }));
 }
 

@@ -66,7 +66,9 @@ export function firstMetric(metrics: readonly string[]): string | null {
   );
 }
 
-/** A metric's or figure's name as words: "gradient_norm" is "gradient norm". */
+/** A metric's or figure's name as words: "gradient_norm" is "gradient norm". Symbols in it stay: t_d, D_null, i_to_c. */
 export const words = (name: string) =>
-  // Symbols stay as they are: t_d, D_null.
-  /(^|[._])[A-Za-z]($|[._])/.test(name) ? name : name.replace(/[._]/g, " ");
+  name
+    .split(".")
+    .map((part) => (/(^|_)[A-Za-z]($|_)/.test(part) ? part : part.replaceAll("_", " ")))
+    .join(" ");

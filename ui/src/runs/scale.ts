@@ -51,12 +51,15 @@ export function tickStep(low: number, high: number, count: number): number {
   return magnitude * (ratio >= 7.1 ? 10 : ratio >= 3.2 ? 5 : ratio >= 1.5 ? 2 : 1);
 }
 
+/** What lies so near to each other, relative to its size, differs by rounding only: single precision has 7 figures. */
+const ROUNDING = 1e-6;
+
 /** Bounds a little wider than the data, on whole ticks; a single value gets room around it. */
 export function nice(low: number, high: number, count: number, log = false): [number, number] {
   if (log) return low === high ? [low / 2, high * 2] : [low, high];
-  if (low === high) {
+  if (high - low <= ROUNDING * Math.max(Math.abs(low), Math.abs(high))) {
     if (low === 0) return [0, 1];
-    const room = Math.abs(low) * 0.1;
+    const room = Math.abs(high) * 0.1;
     return nice(low - room, high + room, count);
   }
   // Wider bounds may have wider ticks, on which they are to lie again.

@@ -10,10 +10,12 @@ export function Status() {
   const reading = useStory((state) => state.reading);
   const progress = useStory((state) => state.progress);
   const provider = useStory((state) => state.provider);
+  const readOnly = useStory((state) => state.readOnly);
   const share =
     progress !== null && progress.total > 0 ? ` ${Math.floor((100 * progress.done) / progress.total)} %` : "";
   return (
     <div className="status">
+      {readOnly && <span>Read only</span>}
       <span role="status" data-testid="extraction-status" className={reading === "failed" ? "bad" : ""}>
         {reading === "ready" ? "Up to date" : reading === "running" ? `Reading…${share}` : "Reading failed"}
       </span>

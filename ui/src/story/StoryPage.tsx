@@ -4,6 +4,7 @@ import { useEffect } from "react";
 import { TopBar } from "../app/TopBar";
 import { Manuscript } from "../editor/Manuscript";
 import { Palette } from "../palette/Palette";
+import { Notices } from "../panels/Notices";
 import { PanelButtons, SidePanel } from "../panels/SidePanel";
 import { StoryMenu } from "../panels/StoryMenu";
 import { Splitter, useKeptSize } from "../parts/Splitter";
@@ -30,6 +31,7 @@ export function StoryPage({ id }: { id: string }) {
         <PanelButtons />
         <StoryMenu />
       </TopBar>
+      <Notices />
       <main className="panes">
         <section className="pane text-pane" style={{ width: text }} aria-label="Text">
           <Manuscript id={id} />

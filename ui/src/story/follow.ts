@@ -32,8 +32,17 @@ export function follow(id: string): () => void {
     if (rested < REST) waiting = window.setTimeout(extraction, REST - rested);
     else quietly(state().loadExtraction);
   };
+  const settings = () =>
+    quietly(() =>
+      state()
+        .loadSettings()
+        .catch((fault: Error) => {
+          if (state().id === id) state().set({ settingsLost: true });
+          throw fault;
+        }),
+    );
   quietly(state().loadMeta);
-  quietly(state().loadSettings);
+  settings();
   quietly(state().loadSuggestions);
   quietly(state().loadFacts);
   extraction();
@@ -66,6 +75,7 @@ export function follow(id: string): () => void {
       onLost: () => state().set({ connected: false }),
       onFound: () => {
         if (!state().connected) extraction();
+        if (state().settingsLost) settings();
         state().set({ connected: true });
       },
     },

@@ -69,6 +69,18 @@ export function eventName(event: StoryEvent, found: Pick<Found, "language" | "pe
   return capital(parts.join(" "));
 }
 
+/** "3rd" of 3. */
+export function ordinal(number: number): string {
+  const teen = number % 100 >= 11 && number % 100 <= 13;
+  return `${number}${(!teen && { 1: "st", 2: "nd", 3: "rd" }[number % 10]) || "th"}`;
+}
+
+/** Which number an event has in both orders, and the words that say when: "told 10th, happened 3rd, by “nine years ago”". */
+export function toldAndHappened(event: Pick<StoryEvent, "narrated" | "story">, cue = ""): string {
+  const told = `told ${ordinal(event.narrated + 1)}, happened ${ordinal(event.story + 1)}`;
+  return cue === "" ? told : `${told}, by “${cue}”`;
+}
+
 const HEADING =
   /^(?:#{1,6}\s+(.+)|((?:chapter|capitolul|part|partea|book|cartea|act|prologue|prologul|epilogue|epilogul|scene)\b.{0,60}|[IVXLC]+\.?))\s*$/i;
 

@@ -82,6 +82,8 @@ export interface StoryState {
   history: History | null;
   facts: readonly Fact[];
   settings: StorySettings | null;
+  /** The settings could not be read: what they would say is done without. */
+  settingsLost: boolean;
   selection: Selection;
   hover: { entities: readonly Id[]; events: readonly Id[] } | null;
   /** The scene that holds the caret, or the first one on the screen. */
@@ -90,6 +92,8 @@ export interface StoryState {
   order: Order;
   panel: Panel | null;
   provider: string;
+  /** Nothing of the story can be changed in this window. */
+  readOnly: boolean;
   save: SaveStatus;
   conflict: Conflict | null;
   working: Working | null;
@@ -136,6 +140,7 @@ const BEGINNING = {
   history: null,
   facts: [],
   settings: null,
+  settingsLost: false,
   selection: NOTHING,
   hover: null,
   sceneId: null,
@@ -143,6 +148,7 @@ const BEGINNING = {
   order: "story",
   panel: null,
   provider: "builtin",
+  readOnly: false,
   save: "saved",
   conflict: null,
   working: null,
@@ -162,6 +168,10 @@ function indexed(extraction: Extraction): Found {
   };
 }
 
+/** The span alone of an event or a mention: the server refuses what else it has. */
+const bare = <T>(what: T | Span) =>
+  typeof what === "object" && what !== null && "start" in what ? { start: what.start, end: what.end } : what;
+
 /** Run a call; what goes wrong is told in a toast, and gives null. */
 async function told<T>(work: () => Promise<T>): Promise<T | null> {
   try {
@@ -173,6 +183,12 @@ async function told<T>(work: () => Promise<T>): Promise<T | null> {
   }
 }
 
+/** Where the story is open for reading only, says so. */
+function closed(readOnly: boolean): boolean {
+  if (readOnly) toast("The story is open for reading only; “Write again” in the menu More ends that.");
+  return readOnly;
+}
+
 export const useStory = create<StoryState>()((set, state) => {
   const path = (rest: string) => ofStory(state().id, rest);
   const here =
@@ -181,6 +197,7 @@ export const useStory = create<StoryState>()((set, state) => {
       if (state().id === id) then(value);
     };
   const moved = async (name: string, body: unknown = {}) => {
+    if (closed(state().readOnly)) return;
     await told(async () => {
       await state().manuscript?.flush();
       await post(path(name), body);
@@ -218,10 +235,11 @@ export const useStory = create<StoryState>()((set, state) => {
       ),
     loadSettings: () =>
       get<StorySettings>(path("/settings")).then(
-        here(state().id, (settings: StorySettings) => set({ settings })),
+        here(state().id, (settings: StorySettings) => set({ settings, settingsLost: false })),
       ),
 
     propose: async (intent, scope = null, approved = false) => {
+      if (closed(state().readOnly)) return null;
       const { provider, manuscript } = state();
       const body = {
         intent,
@@ -280,20 +298,25 @@ export const useStory = create<StoryState>()((set, state) => {
     },
 
     addFact: async (kind, subject, value = null) => {
+      if (closed(state().readOnly)) return;
       await told(async () => {
         const revision = await state().manuscript?.flush();
-        await post(path("/facts"), { kind, subject, value, revision });
+        await post(path("/facts"), { kind, subject: bare(subject), value: bare(value), revision });
         await state().loadFacts();
       });
     },
     removeFact: async (id) => {
+      if (closed(state().readOnly)) return;
       await told(async () => {
         await del(path(`/facts/${id}`));
         await state().loadFacts();
       });
     },
     dismiss: async (key, on) => {
-      const dismissed = state().settings?.dismissed ?? [];
+      // What was put away before is not known without them, and would come back.
+      if (state().settings === null) await told(state().loadSettings);
+      const dismissed = state().settings?.dismissed;
+      if (dismissed === undefined) return;
       await state().saveSettings({
         dismissed: on ? [...dismissed, key] : dismissed.filter((each) => each !== key),
       });

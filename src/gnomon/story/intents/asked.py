@@ -162,6 +162,12 @@ class Asked:
         """The sentence that holds `position`, or the last one before it."""
         return self.story.sentences[self.sentence_number(position)]
 
+    def words_at(self, position: int) -> str:
+        """The first words of the sentence that holds `position`, for a note to the writer."""
+        span = self.sentence_at(position)
+        words = self.story.text[span.start : span.end].split()
+        return " ".join(words[:8]) + ("…" if len(words) > 8 else "")
+
     def sentence_number(self, position: int) -> int:
         """The index of that sentence."""
         return max(0, bisect_right(self._sentence_starts, position) - 1)

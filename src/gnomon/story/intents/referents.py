@@ -30,7 +30,8 @@ def lost_after(asked: Asked, removed: Iterable[tuple[int, int]]) -> list[str]:
             named.discard(seen.id)
             if seen.kind == "pronoun" and not _named_before(asked, seen, start, spans):
                 notes.append(
-                    f"“{seen.text}” at {seen.start} would lose {asked.name(seen.id)}, who is named only in what goes."
+                    f"“{seen.text}” in “{asked.words_at(seen.start)}” would lose {asked.name(seen.id)}, who is named"
+                    " only in what goes."
                 )
     return notes
 

@@ -183,14 +183,14 @@ def remove_character(asked: Asked) -> Draft:
             inside.append(change)
             continue
         if _of_another(asked, target.id, span.start, span.end):
-            notes.append(f"The sentence at {span.start} still tells of {target.name}: {_excerpt(asked, span.start)}")
+            notes.append(f"“{asked.words_at(span.start)}” still tells of {target.name}.")
             continue
         gone.add(number)
         acts = {each.agent for each in asked.events_within(span.start, span.end)} - {target.id, None}
         if acts:
             unsure.add(number)
         names = ", ".join(asked.name(each) for each in sorted(others))
-        notes.append(f"The sentence at {span.start} goes with {target.name}, and tells of {names} too.")
+        notes.append(f"“{asked.words_at(span.start)}” goes with {target.name}, and tells of {names} too.")
     removed = cuts(asked, gone, f"{target.name} goes", unsure)
     notes += lost_after(asked, [(each.start, each.end) for each in removed])[:20]
     if not removed and not inside:
@@ -328,9 +328,3 @@ def _with_instead(sentence: Sentence, gone: set[int], instead: dict[int, str]) -
         end = sentence.words[last].end
         text = text[: sentence.words[first].start - sentence.start] + new + text[end - sentence.start :]
     return text
-
-
-def _excerpt(asked: Asked, position: int) -> str:
-    span = asked.sentence_at(position)
-    words = asked.story.text[span.start : span.end].split()
-    return "“" + " ".join(words[:8]) + ("…”" if len(words) > 8 else "”")

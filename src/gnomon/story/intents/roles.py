@@ -85,7 +85,7 @@ def swap_roles(asked: Asked) -> Draft:
         other = event.patient if seen.id == event.agent else event.agent
         new = _other(asked, sentence, seen, agent if other == event.agent else patient)
         if new is None:
-            notes.append(f"“{seen.text}” at {seen.start} stays; it may have to follow.")
+            notes.append(f"“{seen.text}” in “{asked.words_at(seen.start)}” stays; it may have to follow.")
         elif new != seen.text:
             pieces.append((seen.start, seen.end, new))
     if asked.romanian:

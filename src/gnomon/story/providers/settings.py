@@ -74,6 +74,7 @@ class Providers:
         """Set a provider up. `settings`: `kind`, `base_url`, `model`, and perhaps `key`, `timeout_s`, `prices`.
 
         Without `key`, one that is kept stays, unless the address changes: a key goes to the address it was given for.
+        Without `prices`, those that are kept stay while address and model do; `prices` of None takes them away.
         Raises IntentError with `field` for what cannot be.
         """
         if not re.fullmatch(r"[\w-]{1,40}", name) or name == "builtin":
@@ -95,6 +96,9 @@ class Providers:
         if kind == "runs" and not Path(str(kept.get("base_url", ""))).expanduser().is_dir():
             raise IntentError("base_url", f"{kept.get('base_url', '')!r} is no folder of a run or a model.")
         stored = self._read()
+        before = stored.get(name, {})
+        if "prices" not in settings and "prices" in before and _same_model(before, kept):
+            kept["prices"] = before["prices"]
         try:
             _opened(name, kept, key)
         except IntentError:
@@ -104,7 +108,7 @@ class Providers:
             raise IntentError(field if field in _KNOWN else "base_url", str(fault).removeprefix(f"{field}: ")) from None
         if key:
             keys.keep(name, key, self.folder)
-        elif name in stored and stored[name].get("base_url") != kept.get("base_url"):
+        elif before and before.get("base_url") != kept.get("base_url"):
             keys.forget(name, self.folder)
         self._write({**stored, name: kept})
 
@@ -128,6 +132,10 @@ class Providers:
         if name not in stored:
             raise IntentError("provider", f"there is no provider {name!r}; {listed(['builtin', *stored])}.")
         return _opened(name, stored[name], keys.find(name, self.folder))
+
+
+def _same_model(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(one.get(key) == other.get(key) for key in ("kind", "base_url", "model"))
 
 
 def _opened(name: str, settings: Mapping[str, Any], key: str) -> Provider:

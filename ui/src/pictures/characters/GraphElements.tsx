@@ -1,22 +1,15 @@
 // The graph as elements of the page, which have names, take the focus and are dragged.
 
-import {
-  ControlButton,
-  Controls,
-  type NodeChange,
-  type OnConnect,
-  Position,
-  ReactFlow,
-  ReactFlowProvider,
-} from "@xyflow/react";
+import { type NodeChange, type OnConnect, Position, ReactFlow, ReactFlowProvider } from "@xyflow/react";
 import { type FocusEvent, type KeyboardEvent, type MouseEvent, useCallback, useMemo } from "react";
 import type { Id } from "../../api/types";
+import { eventName } from "../../story/naming";
 import { type Found, useStory } from "../../story/store";
 import { chooseEntity, chooseNothing, hover, hoverNothing, wantsMore } from "../shared/choosing";
 import { FLOW, useFitting } from "../shared/flow";
 import { changeVerb, connect, removeCharacter, removeEvent, renameEntity } from "../shared/gestures";
-import { forget, keep, place } from "../shared/kept";
-import { eventName, toldVerb } from "../shared/tell";
+import { keep, place } from "../shared/kept";
+import { ViewControls } from "../shared/ViewControls";
 import { CharacterNode, type CharacterNodeType } from "./CharacterNode";
 import { chooseLine, hoverLine } from "./choosing";
 import type { Drawing, Line } from "./drawing";
@@ -37,7 +30,7 @@ function lineName(found: Found, line: Line): string {
   const { tie } = line;
   const [first] = tie.events;
   if (first === undefined) return "";
-  if (tie.events.length === 1) return eventName(found, first, toldVerb(first));
+  if (tie.events.length === 1) return eventName(first, found);
   const name = (id: Id) => found.people.get(id)?.name ?? id;
   return `${name(tie.source)} to ${name(tie.target)}: ${line.full}`;
 }
@@ -207,25 +200,7 @@ function Flow({ drawing, found }: { drawing: Drawing; found: Found }) {
       onFocus={focusIn}
       onBlur={hoverNothing}
     >
-      <Controls
-        orientation="horizontal"
-        showInteractive={false}
-        onFitView={fitting.again}
-        position="bottom-right"
-      >
-        <ControlButton
-          title="Arrange anew"
-          aria-label="Arrange anew"
-          onClick={() => {
-            forget("characters");
-            fitting.again();
-          }}
-        >
-          <svg viewBox="0 0 16 16" aria-hidden="true">
-            <path d="M3 3h4v4H3zM9 3h4v4H9zM6 10h4v4H6z" />
-          </svg>
-        </ControlButton>
-      </Controls>
+      <ViewControls picture="characters" onFit={fitting.again} />
     </ReactFlow>
   );
 }

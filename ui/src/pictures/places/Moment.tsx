@@ -1,9 +1,10 @@
 // The moment that the map shows: a slider along the events in their order, and what happens then.
 
 import type { StoryEvent } from "../../api/types";
+import { eventName } from "../../story/naming";
 import { type Found, useStory } from "../../story/store";
 import { chooseEvent } from "../shared/gestures";
-import { eventPhrase, sentenceOf, shortened, textNow, toldVerb } from "../shared/tell";
+import { sentenceOf, shortened, textNow } from "../shared/tell";
 
 export function Moment(props: {
   found: Found;
@@ -18,7 +19,7 @@ export function Moment(props: {
     const event = events[to];
     if (event !== undefined) onMoment(event);
   };
-  const phrase = eventPhrase(found, moment, toldVerb(moment));
+  const phrase = eventName(moment, found);
   return (
     <div className="moment">
       <button

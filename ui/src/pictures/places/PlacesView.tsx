@@ -1,8 +1,6 @@
 // The map of places: who is where at a moment of the story.
 
 import {
-  ControlButton,
-  Controls,
   type Edge,
   type Node,
   type NodeChange,
@@ -16,10 +14,11 @@ import { type Found, nameOf, useStory } from "../../story/store";
 import { chooseEntity, chooseNothing, hover, hoverNothing, wantsMore } from "../shared/choosing";
 import { FLOW, useFitting } from "../shared/flow";
 import { moveCharacter, removeCharacter, renameEntity } from "../shared/gestures";
-import { forget, keep, type Point, place } from "../shared/kept";
+import { keep, type Point, place } from "../shared/kept";
 import { ScopeTools } from "../shared/ScopeTools";
 import { shortName } from "../shared/scope";
 import { Tools } from "../shared/Tools";
+import { ViewControls } from "../shared/ViewControls";
 import { Waiting } from "../shared/Waiting";
 import { CHIP, type Frame, frameAt, UNKNOWN } from "./frames";
 import { Moment } from "./Moment";
@@ -232,25 +231,7 @@ function Flow({ found, map, moment }: { found: Found; map: PlaceMap; moment: Sto
       onFocus={focusIn}
       onBlur={hoverNothing}
     >
-      <Controls
-        orientation="horizontal"
-        showInteractive={false}
-        onFitView={fitting.again}
-        position="bottom-right"
-      >
-        <ControlButton
-          title="Arrange anew"
-          aria-label="Arrange anew"
-          onClick={() => {
-            forget("places");
-            fitting.again();
-          }}
-        >
-          <svg viewBox="0 0 16 16" aria-hidden="true">
-            <path d="M3 3h4v4H3zM9 3h4v4H9zM6 10h4v4H6z" />
-          </svg>
-        </ControlButton>
-      </Controls>
+      <ViewControls picture="places" onFit={fitting.again} />
     </ReactFlow>
   );
 }

@@ -1,8 +1,9 @@
 // The sentence behind what is hovered or focused in a picture, beside the pointer or the focus.
 
 import { type RefObject, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { eventName, toldAndHappened } from "../../story/naming";
 import { type StoryState, useStory } from "../../story/store";
-import { eventPhrase, sentenceAround, sentenceOf, shortened, textNow, toldVerb } from "./tell";
+import { sentenceAround, sentenceOf, shortened, textNow } from "./tell";
 import "./evidence.css";
 
 /** How long one must rest on a thing before its sentence comes, in ms. */
@@ -13,6 +14,8 @@ const MARGIN = 6;
 interface Told {
   name: string;
   sentence: string;
+  /** When it is told and when it happens, and by which words. */
+  when?: string;
 }
 
 function told(hover: NonNullable<StoryState["hover"]>): Told | null {
@@ -23,8 +26,9 @@ function told(hover: NonNullable<StoryState["hover"]>): Told | null {
   if (first !== undefined) {
     const more = events.length > 1 ? ` (and ${events.length - 1} more)` : "";
     return {
-      name: `${eventPhrase(found, first, toldVerb(first))}${more}`,
+      name: `${eventName(first, found)}${more}`,
       sentence: shortened(textNow(sentenceOf(first)), 260),
+      when: toldAndHappened(first, first.time === null ? "" : shortened(textNow(first.time), 60)),
     };
   }
   const entity = found.entities.get(hover.entities[0] ?? "");
@@ -39,6 +43,7 @@ export function Evidence({ picture }: { picture: RefObject<HTMLElement | null> }
   const hover = useStory((state) => state.hover);
   const pointer = useRef<{ x: number; y: number } | null>(null);
   const tip = useRef<HTMLDivElement>(null);
+  const pressed = useRef(false);
   const waiting = useRef<number | undefined>(undefined);
   const [shown, setShown] = useState<(Told & { x: number; y: number }) | null>(null);
 
@@ -58,12 +63,20 @@ export function Evidence({ picture }: { picture: RefObject<HTMLElement | null> }
     area.addEventListener("keyup", away);
     // A press is about the thing itself, not about what is said of it.
     const press = () => {
+      pressed.current = true;
       window.clearTimeout(waiting.current);
       setShown(null);
     };
+    const release = () => {
+      pressed.current = false;
+    };
     area.addEventListener("pointerdown", press);
+    window.addEventListener("pointerup", release, true);
+    window.addEventListener("pointercancel", release, true);
     return () => {
       area.removeEventListener("pointerdown", press);
+      window.removeEventListener("pointerup", release, true);
+      window.removeEventListener("pointercancel", release, true);
       area.removeEventListener("pointermove", move);
       area.removeEventListener("pointerleave", away);
       area.removeEventListener("keydown", away);
@@ -75,6 +88,8 @@ export function Evidence({ picture }: { picture: RefObject<HTMLElement | null> }
     setShown(null);
     if (hover === null) return;
     waiting.current = window.setTimeout(() => {
+      // What is dragged over is not asked about.
+      if (pressed.current) return;
       const area = picture.current?.getBoundingClientRect();
       const focus = document.activeElement;
       const focused =
@@ -108,6 +123,7 @@ export function Evidence({ picture }: { picture: RefObject<HTMLElement | null> }
     <div className="evidence" role="tooltip" ref={tip}>
       <strong>{shown.name}</strong>
       {shown.sentence !== "" && <q>{shown.sentence}</q>}
+      {shown.when !== undefined && <span className="muted">{shown.when}</span>}
     </div>
   );
 }

@@ -2,6 +2,7 @@
 
 import type { ReactNode } from "react";
 import type { Character, Id, Mention, Place, Span, StoryEvent } from "../../api/types";
+import { eventName } from "../../story/naming";
 import { type Found, nameOf, useStory } from "../../story/store";
 import { bundled } from "../characters/graph";
 import {
@@ -22,7 +23,7 @@ import {
   revealSpan,
   swapRoles,
 } from "./gestures";
-import { eventName, eventPhrase, sceneNumber, sentenceOf, shortened, textNow, toldVerb } from "./tell";
+import { sceneNumber, sentenceOf, shortened, textNow } from "./tell";
 import "./selected.css";
 
 const GENDERS: Record<Character["gender"], string> = {
@@ -295,12 +296,10 @@ function EventList({ found, events }: { found: Found; events: readonly StoryEven
               className="quiet"
               data-testid={asLines ? "event-edge" : undefined}
               data-id={event.id}
-              aria-label={eventName(found, event, toldVerb(event))}
+              aria-label={eventName(event, found)}
               onClick={() => chooseEvent(event.id, "outline")}
             >
-              <strong>
-                {event.agent === null ? "someone" : nameOf(found, event.agent)} {toldVerb(event)}
-              </strong>
+              <strong>{eventName(event, found)}</strong>
               <q>{shortened(textNow(sentenceOf(event)), 110)}</q>
             </button>
           </li>
@@ -322,7 +321,7 @@ export function Selected() {
   let title: string;
   let body: ReactNode;
   if (events.length === 1 && event !== undefined) {
-    title = eventPhrase(found, event, toldVerb(event));
+    title = eventName(event, found);
     body = <EventCard found={found} event={event} />;
   } else if (events.length > 1) {
     title = `${events.length} events`;

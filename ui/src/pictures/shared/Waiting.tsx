@@ -6,8 +6,8 @@ import { useStory } from "../../story/store";
 export function Waiting() {
   const reading = useStory((state) => state.reading);
   const progress = useStory((state) => state.progress);
-  const words = useStory((state) => state.meta?.words);
-  if (words === 0)
+  const blank = useStory((state) => state.found?.scenes.length === 0);
+  if (blank && reading === "ready")
     return (
       <p className="empty">
         Nothing is written yet. Write, and who is where, and what they do, is drawn here by itself.

@@ -29,10 +29,10 @@ const useKept = create<Kept>()(() => ({ story: "", ...NONE }));
 const REST = 800;
 let waiting: number | undefined;
 
-/** The places of a kind of nodes, once the settings are known; null before. */
+/** The places of a kind of nodes, once the settings are known, or known to be lost; null before. */
 export function usePlaces(kind: Kind): Places | null {
   const story = useStory((state) => state.id);
-  const layout = useStory((state) => state.settings?.layout);
+  const layout = useStory((state) => (state.settingsLost ? null : state.settings?.layout));
   const ready = useKept((kept) => kept.seeded && kept.story === story);
   useEffect(() => {
     if (ready || layout === undefined) return;
@@ -58,14 +58,15 @@ export function keep(kind: Kind, drawn: readonly Id[]): void {
   waiting = window.setTimeout(() => {
     const { id, settings, saveSettings } = useStory.getState();
     const kept = useKept.getState();
-    if (kept.story !== id) return;
+    // Without the settings it is not known what else they keep, which would be written over.
+    if (kept.story !== id || settings === null) return;
     const rounded = Object.fromEntries(
       drawn.flatMap((each) => {
         const point = kept[kind][each];
         return point === undefined ? [] : [[each, { x: Math.round(point.x), y: Math.round(point.y) }]];
       }),
     );
-    const layout = settings?.layout ?? {};
+    const layout = settings.layout ?? {};
     void saveSettings({ layout: { ...layout, [kind]: { ...layout[kind], ...rounded } } });
   }, REST);
 }

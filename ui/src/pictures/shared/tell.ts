@@ -1,7 +1,8 @@
 // How the pictures speak of scenes and events, and what stands in the text for them now.
 
 import type { Id, Span, StoryEvent } from "../../api/types";
-import { type Found, nameOf, useStory } from "../../story/store";
+import * as naming from "../../story/naming";
+import { type Found, useStory } from "../../story/store";
 
 /** A text that fits a line: cut at a word. */
 export function shortened(text: string, most: number): string {
@@ -40,30 +41,18 @@ export function toldVerb(event: StoryEvent): string {
   return told === "" ? event.verb : shortened(told, 24);
 }
 
-/** "Alice pushed Tom": who, what as told, to whom. */
-export function eventPhrase(found: Found, event: StoryEvent, told: string = event.verb): string {
-  const agent = event.agent === null ? "someone" : nameOf(found, event.agent);
-  const patient = event.patient === null ? "" : ` ${nameOf(found, event.patient)}`;
-  return `${agent} ${told}${patient}`;
-}
-
-/** The accessible name of an event: "Alice pushed Tom: push", with the verb as it is found in a dictionary. */
-export const eventName = (found: Found, event: StoryEvent, told?: string): string =>
-  `${eventPhrase(found, event, told)}: ${event.verb}`;
-
 export const sceneNumber = (found: Found, position: number): number =>
   found.scenes.findLastIndex((scene) => scene.start <= position);
 
-/** "Scene 3: The next morning Tom…". */
+/** "3. The Landing", or "3. The next morning Tom…" where a scene has no heading. */
 export function sceneTitle(found: Found, number: number): string {
   const scene = found.scenes[number];
   if (scene === undefined) return "";
-  const opening = textNow({ start: scene.start, end: Math.min(scene.end, scene.start + 160) });
-  const words = shortened(opening.split("\n").find((line) => line.trim() !== "") ?? "", 40).replace(
-    /^#+\s*/,
-    "",
-  );
-  return words === "" ? `Scene ${number + 1}` : `${number + 1}. ${words}`;
+  const opening = textNow({ start: scene.start, end: Math.min(scene.end, scene.start + 200) });
+  const untitled = `Scene ${number + 1}`;
+  const title = naming.sceneTitle(opening, number + 1);
+  const words = title === untitled ? opening.trim() : title;
+  return words === "" ? untitled : `${number + 1}. ${shortened(words, 40)}`;
 }
 
 export const sceneAt = (found: Found, position: number): Id | null =>

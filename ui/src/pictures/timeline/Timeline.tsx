@@ -458,7 +458,11 @@ export function Timeline({ found }: { found: Found }) {
           {drag !== null && (
             <div
               className={drag.slot * slot - left < size.width / 2 ? "drop-words after" : "drop-words"}
-              style={{ left: NAMES + MARGIN + drag.slot * slot, top: BAND + 4 }}
+              style={{
+                left: NAMES + MARGIN + drag.slot * slot,
+                top: BAND + 4,
+                maxWidth: Math.max(120, wordsRoom(drag.slot * slot - left, size.width)),
+              }}
               role="status"
             >
               {drag.kind === "event"
@@ -491,6 +495,9 @@ export function Timeline({ found }: { found: Found }) {
     </div>
   );
 }
+
+/** How wide the words beside the pointer may be, so that all of them are seen: they stand on the side with more room. */
+const wordsRoom = (at: number, width: number) => Math.min(320, Math.max(at, width - at) - 28 - MARGIN);
 
 const idOf = (target: EventTarget): Id | null =>
   target instanceof Element ? (target.closest<SVGGElement>(".timeline-event")?.dataset.id ?? null) : null;

@@ -33,7 +33,7 @@ function FormChoice() {
 export function TimelineView() {
   const found = useStory((state) => state.found);
   const reading = useStory((state) => state.reading);
-  const words = useStory((state) => state.meta?.words);
+  const blank = useStory((state) => state.found?.scenes.length === 0);
   if (found !== null && found.events.length > 0)
     return (
       <>
@@ -43,7 +43,7 @@ export function TimelineView() {
         <Timeline found={found} />
       </>
     );
-  if (reading !== "ready" || words === 0) return <Waiting />;
+  if (reading !== "ready" || blank) return <Waiting />;
   return (
     <p className="empty">
       Nothing happens yet. When the text tells what somebody does, goes to, says or sees, it appears here, in

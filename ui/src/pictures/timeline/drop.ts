@@ -6,8 +6,8 @@ import { type Axis, atLeast } from "./axis";
 
 export type Meaning =
   | { kind: "edit"; intent: Intent; where: "before" | "after"; other: Id }
-  /** `first` happened before `second`. */
-  | { kind: "fact"; first: Id; second: Id; where: "before" | "after"; other: Id };
+  /** `event` happened before or after `other`. */
+  | { kind: "fact"; event: Id; where: "before" | "after"; other: Id };
 
 /** Between which events a slot lies: the number of events before it. */
 export const gapAt = (axis: Axis, slot: number): number => atLeast(axis.centres, slot);
@@ -34,9 +34,9 @@ export function meaningOf(axis: Axis, id: Id, slot: number): Meaning | null {
   const right = axis.events[gap];
   if (axis.order === "story") {
     if (gap < place && right !== undefined)
-      return { kind: "fact", first: id, second: right.id, where: "before", other: right.id };
+      return { kind: "fact", event: id, where: "before", other: right.id };
     if (gap > place + 1 && left !== undefined)
-      return { kind: "fact", first: left.id, second: id, where: "after", other: left.id };
+      return { kind: "fact", event: id, where: "after", other: left.id };
     return null;
   }
   const [first, last] = sentenceRun(axis, place);

@@ -4,19 +4,19 @@ import { toast } from "../../parts/toasts";
 import { useStory } from "../../story/store";
 import type { Meaning } from "./drop";
 
-/** Propose the edit, or note which of two events was first; facts are tied to the words of both. */
+/** Propose the edit, or note which of two events was first, and that the one in hand is what moves; facts are tied to the words of both. */
 export async function carryOut(meaning: Meaning): Promise<void> {
   const { found, manuscript, propose, addFact } = useStory.getState();
   if (meaning.kind === "edit") {
     await propose(meaning.intent);
     return;
   }
-  const now = [meaning.first, meaning.second].map((id) => {
+  const now = [meaning.event, meaning.other].map((id) => {
     const event = found?.happenings.get(id);
     return event === undefined || found === null ? null : (manuscript?.now(event, found.revision) ?? null);
   });
-  const [first, second] = now;
-  if (first == null || second == null)
+  const [event, other] = now;
+  if (event == null || other == null)
     toast("The words of these events have changed; wait until they are read again.", "error");
-  else await addFact("story_before", first, second);
+  else await addFact(meaning.where === "before" ? "story_before" : "story_after", event, other);
 }
