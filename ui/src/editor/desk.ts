@@ -25,12 +25,13 @@ import { type Batch, Sync } from "../text/sync";
 import { leftOf, type Unsent, UnsentRecord, unsentOf } from "../text/unsent";
 import { keys, selectedSpan } from "./commands";
 import { divide, editBetween, put } from "./edits";
-import { ChunkView, Near, ParagraphView } from "./looks";
+import { ChunkView, ParagraphView } from "./looks";
 import { at, decorations, marks, marksKey, sceneAt } from "./marks";
+import { isAway, Near, nearness } from "./near";
 import { pasting } from "./pasting";
 import { lengths, locate, paragraphAfter, paragraphAt, placeAt, pointAt } from "./positions";
 import { documentOf, gapOf, tailOf, textOf } from "./schema";
-import { WHOLE, Wrapping, wrapped } from "./wrapped";
+import { lookThrough, WHOLE, wrapped } from "./wrapped";
 
 /** The caret chooses what it stands in when it has rested so long, in ms. */
 const BRUSH = 160;
@@ -46,6 +47,11 @@ const KEEPALIVE = 60_000;
 /** What is unsaved is written to the browser's store when the keys have rested so long, in ms. */
 const KEEP = 400;
 
+/** After a key it is looked what has come near the screen when the keys have rested so long, in ms. */
+const LOOK = 250;
+/** At once after a change of so many characters. */
+const MUCH = 300;
+
 /** A change that was not made here, or that saves itself in another way. */
 const QUIET = "quiet";
 
@@ -54,15 +60,15 @@ export class Desk implements Manuscript {
   private readonly view: EditorView;
   private readonly sync: Sync;
   private readonly record: UnsentRecord;
-  private readonly wrapping: Wrapping;
-  private readonly near = new Near(() => this.markSoon());
+  private readonly near = new Near();
   private readonly endings: (() => void)[] = [];
   private flashing: Span | null = null;
   private flashTimer = 0;
   private brushTimer = 0;
   private keepTimer = 0;
+  private lookTimer = 0;
   private frame = 0;
-  private showChangeUntil = 0;
+  private seen = "";
   private wasFocused = false;
   private marked = false;
   private stopScrolling = () => {};
@@ -87,17 +93,17 @@ export class Desk implements Manuscript {
       tell: (message) => toast(message, "error"),
     });
     const history = {
-      undo: () => this.travel("undo"),
-      redo: () => this.travel("redo"),
+      undo: () => void useStory.getState().undo(),
+      redo: () => void useStory.getState().redo(),
     };
     this.view = new EditorView(element, {
       state: EditorState.create({
         doc: documentOf(text),
-        plugins: [keys(history), pasting(history), wrapped(), marks(), tidy()],
+        plugins: [keys(history), pasting(history), nearness(), wrapped(), marks(), tidy()],
       }),
       nodeViews: {
         paragraph: (node) => new ParagraphView(node),
-        chunk: (node) => new ChunkView(node, this.near),
+        chunk: (node, _view, _place, decorations) => new ChunkView(node, this.near, isAway(decorations)),
       },
       attributes: (state) => ({
         class: lengths(state.doc).points === 0 ? "manuscript blank" : "manuscript",
@@ -118,11 +124,12 @@ export class Desk implements Manuscript {
         focus: () => {
           this.wasFocused = true;
         },
-        compositionend: () => this.markSoon(),
+        compositionend: () => {
+          this.lookSoon(0);
+          this.markSoon();
+        },
       },
     });
-    this.wrapping = new Wrapping(this.view.dom.children);
-    this.near.within(this.view.dom);
     this.resume(text, revision, left);
     this.follow();
   }
@@ -188,9 +195,9 @@ export class Desk implements Manuscript {
     window.clearTimeout(this.brushTimer);
     window.clearTimeout(this.flashTimer);
     window.clearTimeout(this.keepTimer);
+    window.clearTimeout(this.lookTimer);
     window.cancelAnimationFrame(this.frame);
     this.leave();
-    this.near.close();
     this.view.destroy();
     this.saving.close();
     this.record.close();
@@ -202,8 +209,11 @@ export class Desk implements Manuscript {
     const before = this.view.state;
     const state = before.apply(transaction);
     this.view.updateState(state);
+    if (transaction.docChanged)
+      this.lookSoon(Math.abs(state.doc.content.size - before.doc.content.size) > MUCH ? 0 : LOOK);
     if (transaction.getMeta(QUIET) === true) return;
     if (transaction.docChanged) {
+      this.near.whole = false;
       window.clearTimeout(this.brushTimer);
       const edit = editBetween(before.doc, state.doc);
       if (edit === null) return;
@@ -231,8 +241,9 @@ export class Desk implements Manuscript {
       transaction.setDocAttribute("tail", tailOf(next));
     }
     const last = patch.at(-1);
-    const follow = performance.now() < this.showChangeUntil && last !== undefined;
-    this.showChangeUntil = 0;
+    const { travelled, set } = useStory.getState();
+    const follow = performance.now() - travelled < SHOW_CHANGE && last !== undefined;
+    set({ travelled: Number.NEGATIVE_INFINITY });
     const placed = (point: number) => placeAt(transaction.doc, point, "before");
     const end = follow ? pointAfter(last.start, patch) + pointsIn(last.text) : head;
     transaction.setSelection(
@@ -240,11 +251,6 @@ export class Desk implements Manuscript {
     );
     this.view.dispatch(follow ? transaction.scrollIntoView() : transaction);
     this.markSoon();
-  }
-
-  private travel(way: "undo" | "redo"): void {
-    this.showChangeUntil = performance.now() + SHOW_CHANGE;
-    void useStory.getState()[way]();
   }
 
   // -- saving
@@ -352,11 +358,33 @@ export class Desk implements Manuscript {
     this.endings.push(() => document.removeEventListener("visibilitychange", hidden));
     let scrolled = 0;
     const scroll = () => {
+      this.look();
       window.clearTimeout(scrolled);
       scrolled = window.setTimeout(() => this.findScene(), 200);
     };
     this.view.dom.addEventListener("scroll", scroll, { passive: true });
     this.endings.push(() => window.clearTimeout(scrolled));
+    let width = 0;
+    const resized = new ResizeObserver(() => {
+      if (width !== 0 && width !== this.view.dom.clientWidth) this.near.forget();
+      width = this.view.dom.clientWidth;
+      this.look();
+    });
+    resized.observe(this.view.dom);
+    this.endings.push(() => resized.disconnect());
+    const whole = (whole: boolean) => {
+      this.near.whole = whole;
+      this.look(true);
+    };
+    // The browser's own search and its printer know only what is in the page.
+    on("beforeprint", () => whole(true));
+    on("afterprint", () => whole(false));
+    const find = (event: KeyboardEvent) => {
+      const control = event.ctrlKey || event.metaKey;
+      if (event.key === "F3" || (control && /^[fg]$/i.test(event.key))) whole(true);
+    };
+    window.addEventListener("keydown", find, true);
+    this.endings.push(() => window.removeEventListener("keydown", find, true));
     this.endings.push(
       useStory.subscribe((state, last) => {
         if (state.connected && !last.connected) this.saving.found();
@@ -374,19 +402,58 @@ export class Desk implements Manuscript {
     );
   }
 
+  /** See what has come near the screen; `now` without waiting for what the browser has to tell. */
+  private look(now = false): void {
+    window.clearTimeout(this.lookTimer);
+    if (this.view.isDestroyed || this.view.composing) return;
+    if (!now && this.unheard()) {
+      this.lookTimer = window.setTimeout(() => this.look(true));
+      return;
+    }
+    const change = this.near.look(this.view);
+    const range = this.near.range(this.view);
+    if (change !== null) {
+      if (range !== null) lookThrough(change, this.view.state, range);
+      this.view.dispatch(change.setMeta(QUIET, true));
+    }
+    const seen = String(range);
+    if (seen !== this.seen) this.markSoon();
+    this.seen = seen;
+  }
+
+  /** The browser has moved the caret and did not tell yet: a change of the page would put it back. */
+  private unheard(): boolean {
+    const { anchorNode, anchorOffset, focusNode, focusOffset } = window.getSelection() ?? {};
+    if (!this.view.hasFocus() || !this.view.dom.contains(focusNode ?? null) || !anchorNode || !focusNode)
+      return false;
+    const { anchor, head } = this.view.state.selection;
+    const place = (node: globalThis.Node, offset = 0) => this.view.posAtDOM(node, offset);
+    return place(focusNode, focusOffset) !== head || place(anchorNode, anchorOffset) !== anchor;
+  }
+
+  private lookSoon(after: number): void {
+    window.clearTimeout(this.lookTimer);
+    this.lookTimer = window.setTimeout(() => this.look(), after);
+  }
+
   private markSoon(): void {
     window.cancelAnimationFrame(this.frame);
-    this.frame = window.requestAnimationFrame(() => {
+    const mark = () => {
+      if (this.view.isDestroyed) return;
       this.mark();
       if (useStory.getState().sceneId === null) this.findScene();
+    };
+    this.frame = window.requestAnimationFrame(() => {
+      if (this.unheard()) window.setTimeout(mark);
+      else mark();
     });
   }
 
   private mark(): void {
     const range = this.near.range(this.view);
     if (range === null || this.view.composing) return;
-    const flowing = this.wrapping.near(this.view.state, this.view.dom.children, range);
-    if (flowing !== null) this.view.dispatch(flowing.setMeta(QUIET, true));
+    const flowing = this.view.state.tr;
+    if (lookThrough(flowing, this.view.state, range)) this.view.dispatch(flowing.setMeta(QUIET, true));
     const { doc, tr } = this.view.state;
     const last = locate(doc, range[1], doc.child(range[1]).childCount - 1);
     const set = decorations({
@@ -455,7 +522,10 @@ export class Desk implements Manuscript {
       const near = top > box.top + 40 && top < box.bottom - 80;
       const off = top - (box.top + box.height * 0.3);
       if (first && near) return;
-      if (Math.abs(off) > 3) dom.scrollTop += off;
+      if (Math.abs(off) > 3) {
+        dom.scrollTop += off;
+        this.look(true);
+      }
       if (performance.now() < until) frame = window.requestAnimationFrame(() => hold(false));
       else this.stopScrolling();
     };
@@ -467,6 +537,11 @@ export class Desk implements Manuscript {
     };
     for (const each of hands) dom.addEventListener(each, this.stopScrolling, { passive: true });
     hold(true);
+    // What was not in the page is there now.
+    if (frame !== 0) {
+      window.cancelAnimationFrame(frame);
+      hold(false);
+    }
   }
 }
 

@@ -1,15 +1,11 @@
 // How paragraphs and chunks stand on the page. A paragraph's look comes from its words and changes while they are typed;
-// a chunk that is off the screen is not laid out.
+// a chunk that is off the screen is not laid out, and one that is far from it is an empty box (near.ts).
 
 import type { Node } from "prosemirror-model";
-import type { EditorView, NodeView } from "prosemirror-view";
+import type { Decoration, NodeView } from "prosemirror-view";
 import { lookOf } from "../text/paragraphs";
-import { lengths } from "./positions";
+import { isAway, type Near } from "./near";
 import { gapOf } from "./schema";
-
-/** Roughly, to guess the height of what was not laid out yet. */
-const CHARACTERS_A_LINE = 62;
-const LINE = 27;
 
 function distance(gap: string): string {
   const lines = gap.split("\n").length - 1;
@@ -19,6 +15,7 @@ function distance(gap: string): string {
 export class ParagraphView implements NodeView {
   readonly dom = document.createElement("p");
   readonly contentDOM = this.dom;
+  private shown = "";
 
   constructor(node: Node) {
     this.dom.dir = "auto";
@@ -34,6 +31,8 @@ export class ParagraphView implements NodeView {
     // A heading is a short line; a longer beginning is not looked at.
     const look = lookOf(node.textBetween(0, Math.min(node.content.size, 400)));
     const name = `${look} after-${distance(gapOf(node))}`;
+    if (name === this.shown) return;
+    this.shown = name;
     for (const each of [...this.dom.classList])
       if (/^(text|heading|break|after-\w+)$/.test(each)) {
         if (!name.split(" ").includes(each)) this.dom.classList.remove(each);
@@ -42,69 +41,33 @@ export class ParagraphView implements NodeView {
   }
 }
 
-/** Tells which chunks are on the screen or near it. */
-export class Near {
-  private readonly seen = new Set<Element>();
-  private readonly early: Element[] = [];
-  private observer: IntersectionObserver | null = null;
-
-  constructor(private readonly changed: () => void) {}
-
-  /** Begin to look, from the element that scrolls. */
-  within(root: Element): void {
-    this.observer = new IntersectionObserver(
-      (entries) => {
-        for (const { target, isIntersecting } of entries)
-          if (isIntersecting) this.seen.add(target);
-          else this.seen.delete(target);
-        this.changed();
-      },
-      { root, rootMargin: "500px 0px" },
-    );
-    for (const each of this.early) this.observer.observe(each);
-  }
-
-  add(chunk: Element): void {
-    if (this.observer === null) this.early.push(chunk);
-    else this.observer.observe(chunk);
-  }
-
-  remove(chunk: Element): void {
-    this.observer?.unobserve(chunk);
-    this.seen.delete(chunk);
-  }
-
-  /** The first and the last of the view's chunks that are near. */
-  range(view: EditorView): [number, number] | null {
-    let [first, last] = [-1, -1];
-    Array.from(view.dom.children).forEach((each, index) => {
-      if (!this.seen.has(each)) return;
-      if (first < 0) first = index;
-      last = index;
-    });
-    return first < 0 || last >= view.state.doc.childCount ? null : [first, last];
-  }
-
-  close(): void {
-    this.observer?.disconnect();
-  }
-}
-
 export class ChunkView implements NodeView {
   readonly dom = document.createElement("div");
-  readonly contentDOM = this.dom;
+  readonly contentDOM: HTMLElement | undefined;
 
   constructor(
-    node: Node,
+    private node: Node,
     private readonly near: Near,
+    private readonly away: boolean,
   ) {
-    this.dom.className = "chunk";
-    const height = (lengths(node).points / CHARACTERS_A_LINE + node.childCount) * LINE;
-    this.dom.style.containIntrinsicSize = `auto ${Math.round(height)}px`;
-    near.add(this.dom);
+    this.dom.className = away ? "chunk away" : "chunk";
+    if (away) this.dom.setAttribute("aria-hidden", "true");
+    else this.contentDOM = this.dom;
+    this.stretch();
   }
 
-  destroy(): void {
-    this.near.remove(this.dom);
+  update(node: Node, decorations: readonly Decoration[]): boolean {
+    if (isAway(decorations) !== this.away) return false;
+    if (this.away && node !== this.node) {
+      this.node = node;
+      this.stretch();
+    }
+    return true;
+  }
+
+  private stretch(): void {
+    const height = `${this.near.height(this.node)}px`;
+    if (this.away) this.dom.style.height = height;
+    else this.dom.style.containIntrinsicSize = `auto ${height}`;
   }
 }

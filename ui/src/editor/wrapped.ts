@@ -6,12 +6,12 @@ import { type EditorState, Plugin, PluginKey, type Transaction } from "prosemirr
 import { Decoration, DecorationSet } from "prosemirror-view";
 import { softBreaks } from "../text/paragraphs";
 import { unchanged } from "./edits";
+import { type Chunks, FIRST } from "./near";
 import { lengths } from "./positions";
 
-/** Chunks that are on the screen when the story is opened. */
-const FIRST = 2;
-
 const key = new PluginKey<DecorationSet>("wrapped");
+/** Says of a chunk that it was looked through. */
+const LOOKED = { looked: true };
 
 /** A transaction puts whole paragraphs into the text, which may be wrapped by hand too. */
 export const WHOLE = "whole paragraphs";
@@ -41,42 +41,39 @@ export function wrapped() {
 function lookAgain(transaction: Transaction, set: DecorationSet): DecorationSet {
   const { doc, before } = transaction;
   const { first, lastAfter } = unchanged(before, doc);
-  const { places } = lengths(doc);
   let found = set;
-  for (let chunk = first; chunk < lastAfter; chunk++) {
-    const from = places[chunk] as number;
-    found = found.remove(found.find(from, from + doc.child(chunk).nodeSize)).add(doc, breaksOf(doc, chunk));
-  }
+  for (let chunk = first; chunk < lastAfter; chunk++)
+    found = found.remove(inChunk(found, doc, chunk)).add(doc, breaksOf(doc, chunk));
   return found;
+}
+
+/** What was found in a chunk, and that it was looked through. */
+function inChunk(set: DecorationSet, document: Node, chunk: number): Decoration[] {
+  const start = lengths(document).places[chunk] as number;
+  const end = start + document.child(chunk).nodeSize;
+  return set.find(start, end).filter(({ from, to }) => from >= start && to <= end);
 }
 
 function breaksOf(document: Node, chunk: number): Decoration[] {
   const start = (lengths(document).places[chunk] as number) + 1;
   const { places } = lengths(document.child(chunk));
-  return places.flatMap((place, index) =>
+  const looked = Decoration.node(start - 1, start - 1 + document.child(chunk).nodeSize, {}, LOOKED);
+  const breaks = places.flatMap((place, index) =>
     softBreaks(document.child(chunk).child(index).textContent).map((at) => {
       const from = start + place + 1 + at;
       return Decoration.inline(from, from + 1, { class: "soft" });
     }),
   );
+  return [looked, ...breaks];
 }
 
-/** Look through chunks that were not before; null where nothing is to be done. */
-export class Wrapping {
-  private readonly done = new WeakSet<Element>();
-
-  constructor(chunks: Iterable<Element>) {
-    for (const each of [...chunks].slice(0, FIRST)) this.done.add(each);
-  }
-
-  near(state: EditorState, chunks: ArrayLike<Element>, [first, last]: [number, number]): Transaction | null {
-    const found: Decoration[] = [];
-    for (let index = first; index <= last; index++) {
-      const chunk = chunks[index];
-      if (chunk === undefined || this.done.has(chunk)) continue;
-      this.done.add(chunk);
+/** Look through chunks that were not before, in a transaction that changes nothing else; whether there were any. */
+export function lookThrough(transaction: Transaction, state: EditorState, [first, last]: Chunks): boolean {
+  const set = key.getState(state) as DecorationSet;
+  const found: Decoration[] = [];
+  for (let index = first; index <= last; index++)
+    if (!inChunk(set, state.doc, index).some((each) => each.spec.looked === true))
       found.push(...breaksOf(state.doc, index));
-    }
-    return found.length === 0 ? null : state.tr.setMeta(key, found);
-  }
+  if (found.length > 0) transaction.setMeta(key, found);
+  return found.length > 0;
 }

@@ -92,6 +92,8 @@ export interface StoryState {
   order: Order;
   panel: Panel | null;
   provider: string;
+  /** When undo or redo was last asked for, in the page's milliseconds: what it changes is shown. */
+  travelled: number;
   /** Nothing of the story can be changed in this window. */
   readOnly: boolean;
   save: SaveStatus;
@@ -148,6 +150,7 @@ const BEGINNING = {
   order: "story",
   panel: null,
   provider: "builtin",
+  travelled: Number.NEGATIVE_INFINITY,
   readOnly: false,
   save: "saved",
   conflict: null,
@@ -202,6 +205,11 @@ export const useStory = create<StoryState>()((set, state) => {
       await state().manuscript?.flush();
       await post(path(name), body);
     });
+  };
+
+  const travel = (way: string) => {
+    set({ travelled: performance.now() });
+    return moved(way);
   };
 
   return {
@@ -289,8 +297,8 @@ export const useStory = create<StoryState>()((set, state) => {
       await moved(`/suggestions/${encodeURIComponent(suggestion)}/decisions`, { accept, reject, edited });
       await told(state().loadSuggestions);
     },
-    undo: () => moved("/undo"),
-    redo: () => moved("/redo"),
+    undo: () => travel("/undo"),
+    redo: () => travel("/redo"),
     restore: (node) => moved("/restore", { node }),
     snapshot: async (label) => {
       await moved("/snapshots", { label });

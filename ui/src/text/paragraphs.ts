@@ -18,7 +18,7 @@ export type Look = "text" | "heading" | "break";
 /** Longer paragraphs are shown in several pieces, in UTF-16 units: a browser lays a piece out as a whole at every key. */
 export const LONGEST_PIECE = 6_000;
 /** A chunk ends before it would be longer. */
-export const LONGEST_CHUNK = 12_000;
+export const LONGEST_CHUNK = 6_500;
 /** A heading begins a new chunk unless the one before it were shorter. */
 const SHORTEST_CHUNK = 1_500;
 

@@ -35,6 +35,9 @@ function lineName(found: Found, line: Line): string {
   return `${name(tie.source)} to ${name(tie.target)}: ${line.full}`;
 }
 
+/** A name that holds the words that are seen, so that whoever speaks them finds it. */
+const spoken = (name: string, words: string) => (name.includes(words) ? name : `${name}: ${words}`);
+
 function Flow({ drawing, found }: { drawing: Drawing; found: Found }) {
   const { knots, places, lines, focus } = drawing;
   const selection = useStory((state) => state.selection);
@@ -90,7 +93,7 @@ function Flow({ drawing, found }: { drawing: Drawing; found: Found }) {
             line.sure ? "" : " unsure"
           }`,
           ariaRole: "button",
-          ariaLabel: lineName(found, line),
+          ariaLabel: spoken(lineName(found, line), words?.text ?? ""),
           zIndex: lit ? 1 : 0,
           domAttributes: {
             ...(tie.events.length === 1
