@@ -19,7 +19,8 @@ def made(root, name, *, seed=0, kind="posttrain", steps=60, accuracy=None, bette
     }
     run = Run.create(root / name, kind=kind, name=name, settings=settings, seed=seed)
     for step in range(steps):
-        run.log(step, loss=math.exp(-step / 30) - better + 0.01 * math.sin(seed + step), reward=step / steps)
+        noise = 0.03 * math.sin(7 * seed + step / 3)
+        run.log(step, loss=math.exp(-step / 30) - better + noise / 3, reward=(0.6 + better) * step / steps + noise)
     turns = [
         {"prompt": "12 * 3", "action": f"{seed}", "reward": 0.0, "policy_version": 0, "finish_reason": "eos"},
         {
