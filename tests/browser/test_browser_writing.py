@@ -199,3 +199,16 @@ def test_a_story_that_is_open_for_reading_only_is_not_changed(here, served):
     write_at_the_end(page, "But this.")
     saved(page)
     assert served.text(story).rstrip("\n") == DRAFT.rstrip("\n") + "But this."
+
+
+def test_a_file_that_is_not_utf_8_is_read_in_the_encoding_that_the_writer_names(watch, served):
+    watched = watch(served)
+    watched.allowed.append("422")
+    page = watched.goto("/")
+    page.get_by_role("button", name="Open a file").wait_for()
+    content = "Ştefan plecase în ţară.".encode("windows-1250", errors="strict")
+    file = {"name": "vechi.txt", "mimeType": "text/plain", "buffer": content}
+    page.locator("input[type=file]").set_input_files(file)
+    page.get_by_role("dialog").get_by_role("combobox").fill("windows-1250")
+    page.get_by_role("dialog").get_by_role("button", name="Open").click()
+    page.get_by_test_id("manuscript").get_by_text("Ştefan plecase în ţară.").wait_for()

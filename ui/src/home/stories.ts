@@ -1,7 +1,8 @@
 // Stories as the home page knows them: how one begins, and what is said of each.
 
-import { post, request } from "../api/client";
+import { ApiError, post, request } from "../api/client";
 import type { Id, StoryRow } from "../api/types";
+import { ask } from "../parts/ask";
 
 /** The files that a story can be read from. */
 export const FILES = [
@@ -35,13 +36,31 @@ interface Begun {
 export const fromText = (title: string, text: string) => post<Begun>("/api/stories", { title, text });
 export const fromSample = (sample: string) => post<Begun>("/api/stories", { sample });
 
+const ENCODINGS = ["windows-1250", "windows-1252", "iso-8859-2", "iso-8859-16", "utf-16"];
+
+/** A story from a file. One that is not UTF-8 is read in the encoding that the writer names: none is guessed. */
 export async function fromFile(file: File): Promise<Begun> {
   const no = refusal(file.name, file.size);
   if (no !== null) throw new Error(no);
   const form = new FormData();
   form.append("file", file);
-  const answer = await request("POST", "/api/stories", form);
-  return (await answer.json()) as Begun;
+  for (;;) {
+    try {
+      const answer = await request("POST", "/api/stories", form);
+      return (await answer.json()) as Begun;
+    } catch (fault) {
+      if (!(fault instanceof ApiError) || !/encoding/.test(fault.message)) throw fault;
+      const label = `${fault.message} Its encoding`;
+      const named = await ask({
+        title: `How is ${file.name} written?`,
+        label,
+        offers: ENCODINGS,
+        action: "Open",
+      });
+      if (named === null) throw fault;
+      form.set("encoding", named);
+    }
+  }
 }
 
 /** A title for pasted text without one: its first heading or line, cut at a word. */
