@@ -43,6 +43,15 @@ def proposed(url, intent=INTENT, **settings):
     return propose(TOLD.story, TOLD.extraction, intent, provider=provider(url, **settings))
 
 
+def test_an_answer_longer_than_any_novel_is_refused(monkeypatch):
+    monkeypatch.setattr("gnomon.story.providers.protocol.LARGEST_ANSWER", 1000)
+    with (
+        serving(lambda number, body: written("Anna threw Marcus her ring. " * 50)) as (url, _),
+        pytest.raises(ProviderBadAnswer, match="1,000 are taken at most"),
+    ):
+        proposed(url)
+
+
 def test_an_edit_is_one_request_with_the_manuscript_as_data():
     with serving(lambda number, body: written("Anna threw Marcus her ring.")) as (url, seen):
         suggestion = proposed(url)

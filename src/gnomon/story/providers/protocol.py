@@ -86,6 +86,9 @@ def wire(request: Mapping[str, Any]) -> str:
     return json.dumps(request, ensure_ascii=False)
 
 
+LARGEST_ANSWER = 2_000_000
+"""Characters of an answer: more than a novel's."""
+
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 
 
@@ -93,6 +96,8 @@ def _object(reply: Reply, name: str) -> dict[str, Any]:
     content = reply.content
     if not content.strip():
         raise ProviderBadAnswer(f"{name} answered nothing; a JSON object was expected.")
+    if len(content) > LARGEST_ANSWER:
+        raise ProviderBadAnswer(f"{name} answered {len(content):,} characters; {LARGEST_ANSWER:,} are taken at most.")
     fenced = _FENCED.fullmatch(content)
     try:
         value = json.loads(fenced.group(1) if fenced else content)
