@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Op } from "../src/api/types";
 import { candidates, distance, fold, matchName } from "../src/palette/names";
-import { type Action, type Happening, PHRASES, read, type World } from "../src/palette/phrases";
+import type { Action, Happening, World } from "../src/palette/parts";
+import { PHRASES, read } from "../src/palette/phrases";
 
 const named = (id: string, name: string, weight = 5, ...aliases: string[]) => ({ id, name, aliases, weight });
 

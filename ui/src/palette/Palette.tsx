@@ -12,7 +12,8 @@ import {
 import { closePalette, openDialog, openPalette, useOpen } from "../panels/open";
 import { useStory } from "../story/store";
 import { act } from "./act";
-import { type Row, read } from "./phrases";
+import type { Row } from "./parts";
+import { read } from "./phrases";
 import { worldOf } from "./world";
 import "./palette.css";
 

@@ -6,7 +6,7 @@ import { ask } from "../parts/ask";
 import { toast } from "../parts/toasts";
 import { useStory } from "../story/store";
 import { runCommand } from "./commands";
-import type { About, Action } from "./phrases";
+import type { About, Action } from "./parts";
 
 /** What the text of an id is now, for a fact: an event by its word, anything else by its name. */
 function about(part: About): string | Span | null | undefined {

@@ -7,7 +7,7 @@ import { goToPanel, openDialog } from "../panels/open";
 import { openWarnings } from "../panels/Warnings";
 import { ask } from "../parts/ask";
 import { type Panel, type StoryState, useStory, type View } from "../story/store";
-import type { Command } from "./phrases";
+import type { Command } from "./parts";
 
 interface Runnable extends Command {
   run: (state: StoryState) => unknown;

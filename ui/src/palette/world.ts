@@ -5,7 +5,7 @@ import { eventName, sceneTitle } from "../story/naming";
 import type { Found, StoryState } from "../story/store";
 import { commandsOf } from "./commands";
 import type { Named } from "./names";
-import type { Happening, World } from "./phrases";
+import type { Happening, World } from "./parts";
 
 const named = (each: Character | Place): Named => ({
   id: each.id,
